@@ -1,0 +1,1 @@
+"""The ground: what this machine is. Imports nothing of Ferry above it."""

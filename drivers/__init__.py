@@ -1,0 +1,1 @@
+"""The radios, raw. Imports only `board`."""

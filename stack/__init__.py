@@ -1,0 +1,1 @@
+"""The layers, from protocol machines to the station. Imports `board` and `drivers`."""

@@ -1,0 +1,1 @@
+"""The composition: wires the layers below into commands and, later, the daemon."""

@@ -1,0 +1,1 @@
+"""The demo: a virtual phone and the album it shares."""

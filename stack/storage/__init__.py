@@ -1,0 +1,1 @@
+"""Where files lie: the spool and its journal."""
