@@ -4,12 +4,14 @@ The engine streams each entry into an `EntryWriter` and vouches for it with `kee
 the background, and `settle` tells when everything kept so far is safe. Only then may a phone hear "ok".
 """
 
-from collections.abc import Buffer, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from board.errors import FerryError
+
+Piece = bytes | bytearray | memoryview
 
 
 class StoreError(FerryError):
@@ -59,7 +61,7 @@ class KeptEntry:
 class EntryWriter(Protocol):
     """One file on its way in. Exactly one of `keep` and `drop` ends it."""
 
-    def write(self, piece: Buffer, /) -> None:
+    def write(self, piece: Piece, /) -> None:
         """Append `piece`. The buffer may be reused after the call. Raises `StoreError`."""
 
     def keep(self, sha256: bytes, /) -> None:

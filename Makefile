@@ -1,0 +1,40 @@
+# Everything starts here: `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ONLY ?=
+
+.PHONY: help demo test check bench lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+demo: $(VENV)/.demo ## run the main job: a virtual phone sends photos to a station
+	@$(BIN)/ferry demo
+
+test: $(VENV)/.dev ## everything: lint, types and every ring of tests (as root, installs what the rings need)
+	@tests/rings.sh
+
+check: $(VENV)/.dev ## the fast inner loop: lint, types and the unit ring
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m pytest -q tests/unit
+
+bench: $(VENV)/.dev ## figures beside their references; ONLY=receive for one
+	@$(BIN)/python -m tests.bench $(ONLY)
+
+lock: $(VENV)/.dev ## resolve the dependencies of pyproject.toml again (uv must be on PATH)
+	@tests/lock.sh
+
+clean: ## remove the environment and everything built
+	@rm -rf $(VENV) build ferry-demo *.egg-info
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml tests/setup.sh
+	@tests/setup.sh $(PYTHON) $(VENV) $<
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml tests/setup.sh
+	@tests/setup.sh $(PYTHON) $(VENV) $<
+	@touch $@ $(VENV)/.demo
