@@ -17,6 +17,7 @@ from wsproto.events import (
     TextMessage,
 )
 from wsproto.events import Request as UpgradeRequest
+from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError as WsLocalError
 from wsproto.utilities import RemoteProtocolError as WsRemoteError
 
@@ -110,7 +111,7 @@ class WebSocket:
                 self._count_control_frame(now)
                 self._send(event.response())
             case CloseConnection():
-                self.is_closed = True
+                self._take_close(event)
             case Message():
                 raise WebSocketError("the peer sent a binary message")
             case RejectConnection() | RejectData():
@@ -131,6 +132,12 @@ class WebSocket:
         text = "".join(self._parts)
         self._parts, self._chars = [], 0
         return [text]
+
+    def _take_close(self, event: CloseConnection) -> None:
+        self.is_closed = True
+        # wsproto reports a peer's broken frame as a close of its own with one of these codes.
+        if event.code in (CloseReason.PROTOCOL_ERROR, CloseReason.INVALID_FRAME_PAYLOAD_DATA):
+            raise WebSocketError(f"the WebSocket is broken: {event.reason}")
 
     def _accept(self, request: UpgradeRequest) -> None:
         if request.target != TARGET:

@@ -154,17 +154,23 @@ class ZipReader:
         return _Next.TURN if used or payload.ended else _Next.PIECE
 
     def _read_descriptor(self) -> Event | _Next:
-        # Waiting for the longest form is safe: the end record behind the last descriptor is longer than the difference.
-        head = self._peek(DESCRIPTORS[0].size)
-        if head is None:
-            return _Next.PIECE
-        truth = (self._payload.crc, self._payload.packed_size, self._payload.size)
+        """Find the form that fits what we counted. The end record is longer than what the longest form may overtake."""
+        longest = DESCRIPTORS[0].size
+        head = self._peek_at_most(longest)
+        payload = self._payload
+        truth = (payload.crc, payload.packed_size, payload.size)
         for form in DESCRIPTORS:
+            if len(head) < form.size:
+                continue
             *signature, crc, packed_size, size = form.unpack_from(head)
-            if signature in ([], [DESCRIPTOR_SIGNATURE]) and (crc, packed_size, size) == truth:
+            fits = signature in ([], [DESCRIPTOR_SIGNATURE]) and (crc, packed_size, size) == truth
+            # Of an empty file the 64-bit form begins like the 32-bit one: only all the bytes tell.
+            if fits and (payload.size or len(head) == longest):
                 self._skip(form.size)
                 return self._end_entry()
-        raise ZipError("an entry does not fit its data descriptor: its CRC-32 or its size is wrong")
+        if len(head) == longest:
+            raise ZipError("an entry does not fit its data descriptor: its CRC-32 or its size is wrong")
+        return _Next.PIECE
 
     def _check_header(self) -> Event | _Next:
         header, payload = self._header, self._payload
@@ -235,12 +241,16 @@ class ZipReader:
 
     def _peek(self, size: int) -> bytes | None:
         """The next `size` bytes without consuming them, or None: they are kept for the next piece then."""
+        head = self._peek_at_most(size)
+        return head if len(head) == size else None
+
+    def _peek_at_most(self, size: int) -> bytes:
         missing = size - len(self._carry)
         if missing > 0:
             more = self._piece[self._position : self._position + missing]
             self._carry += more
             self._position += len(more)
-        return bytes(self._carry[:size]) if len(self._carry) >= size else None
+        return bytes(self._carry[:size])
 
     def _skip(self, size: int) -> None:
         del self._carry[:size]
