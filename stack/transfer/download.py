@@ -29,7 +29,7 @@ class Download:
     def __init__(self, address: Address, target: str, unpacker: Unpacker, clock: Callable[[], float]) -> None:
         self.complete = False
         self.connection = connect(address, client_contexts())
-        self._unpacker = unpacker
+        self.unpacker = unpacker
         self._clock = clock
         self._buffer = bytearray(PIECE_SIZE)
         self._view = memoryview(self._buffer)
@@ -50,13 +50,13 @@ class Download:
             self._work(size)
         if ended:
             self._connection_ended()
-        if self._unpacker.complete and not self.complete:
+        if self.unpacker.complete and not self.complete:
             self._drain()
         return size > 0 or ended
 
     def close(self) -> None:
         """Give up the connection and whatever entry is incomplete."""
-        self._unpacker.drop()
+        self.unpacker.drop()
         self.connection.close()
 
     def _gather(self) -> tuple[int, bool]:
@@ -83,14 +83,14 @@ class Download:
             size = len(rest)
             self._buffer[:size] = rest
         start, end = self._body.decode(self._buffer, size)
-        self._unpacker.feed(self._view[start:end])
+        self.unpacker.feed(self._view[start:end])
 
     def _connection_ended(self) -> None:
         if self._body is None:
             self._head.feed(b"")
             raise TruncatedBodyError("the connection ended inside the head of the answer")
         self._body.connection_ended()
-        self._unpacker.end()
+        self.unpacker.end()
 
     def _drain(self) -> None:
         """Read to the body's end, so that closing does not reset the connection (alliance protocol, 6.5)."""

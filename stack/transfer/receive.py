@@ -5,18 +5,17 @@ piece of the body and one look at everything else. Only the store has a thread o
 """
 
 import hashlib
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from board.errors import FerryError, RemoteProtocolError
-from stack.alliance.effects import Ask, Effect, Finished, SaveText, SendText, StopDownload
+from stack.alliance.effects import Ask, Effect, Finished, Outcome, OutcomeKind, SaveText, SendText, StopDownload
 from stack.alliance.effects import Download as StartDownload
-from stack.alliance.messages import SendRequest
-from stack.alliance.outcome import Outcome, OutcomeKind
-from stack.alliance.receiver import Receiver, ReceiverTimeouts
+from stack.alliance.messages import REASON_NO_SPACE, SendRequest
+from stack.alliance.receiver import Receiver, Timeouts
 from stack.transfer.download import Download
 from stack.transfer.entry_store import (
     Ending,
@@ -28,21 +27,26 @@ from stack.transfer.entry_store import (
     TaskInfo,
     TaskStore,
 )
-from stack.transfer.session import SessionLoop
+from stack.transfer.loop import SessionLoop, Source
 from stack.transfer.tls import Address, client_contexts, connect
 from stack.transfer.unpack import Unpacker
 from stack.transfer.websocket import WebSocket
-from stack.transfer.zip_read import ZipError, ZipLimits
+from stack.transfer.zip_format import ZipError
+from stack.transfer.zip_read import ZipLimits
 
 _SETTLE_LIMIT_S = 120.0
 
 
 @dataclass(slots=True)
 class Receipt:
-    """What came of a reception. Counts speak of entries that are durable now."""
+    """What came of a reception. Counts speak of entries that are durable; times are the clock's seconds.
 
-    outcome: Outcome
-    offer: Offer | None = None
+    `error` is what went wrong on our side of the wire, where the outcome has only the alliance's few words.
+    """
+
+    outcome: Outcome | None = None
+    offer: SendRequest | None = None
+    error: Exception | None = None
     stored: int = 0
     stored_bytes: int = 0
     already_safe: int = 0
@@ -52,12 +56,26 @@ class Receipt:
     safe_s: float = 0.0
 
     def count(self, entry: KeptEntry) -> None:
+        """Add one durable entry."""
         if entry.fate is Fate.STORED:
             self.stored += 1
             self.stored_bytes += entry.size_bytes
         else:
             self.already_safe += 1
             self.already_safe_bytes += entry.size_bytes
+
+
+class Observer(Protocol):
+    """Who wants to know. `offered` must lead to `accept` or `refuse` of the reception, now or later."""
+
+    def offered(self, reception: "Reception", offer: SendRequest, /) -> None:
+        """An offer came. Runs in the session's thread."""
+
+    def progressed(self, unpacked_bytes: int, /) -> None:
+        """So many bytes of files have come in all. Runs in the session's thread, often."""
+
+    def kept(self, entry: KeptEntry, /) -> None:
+        """An entry is durable. Runs in the store's thread."""
 
 
 class Reception:
@@ -67,36 +85,37 @@ class Reception:
         self,
         address: Address,
         store: EntryStore,
+        observer: Observer,
         *,
-        on_offer: Callable[["Reception", Offer], None],
-        on_progress: Callable[[int], None] = lambda unpacked_bytes: None,
-        on_kept: Callable[[KeptEntry], None] = lambda entry: None,
-        timeouts: ReceiverTimeouts | None = None,
+        timeouts: Timeouts | None = None,
         limits: ZipLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._address = address
         self._store = store
-        self._on_offer = on_offer
-        self._on_progress = on_progress
-        self._on_kept = on_kept
+        self._observer = observer
         self._limits = limits
         self._clock = clock
         self._wall = wall
-        self._machine = Receiver(timeouts or ReceiverTimeouts(), now=clock())
-        self._loop = SessionLoop(self._text_received, self._websocket_lost)
+        self._machine = Receiver(timeouts or Timeouts(), now=clock())
+        self._loop = SessionLoop(self._opened, self._text_received, self._lost)
         self._task: TaskStore | None = None
-        self._settling = False
+        self._settle_deadline_s: float | None = None
         self._download: Download | None = None
-        self._receipt = Receipt(Outcome(OutcomeKind.BROKEN, "the session did not start"))
+        self._receipt = Receipt()
 
     def run(self) -> Receipt:
-        """Connect, receive, settle and hang up. Raises `ConnectError` when there is nobody to talk to."""
+        """Connect, receive, settle and hang up.
+
+        Raises:
+            ConnectError: there is nobody to talk to.
+            StoreError: the disk does not answer at all.
+        """
         try:
             connection = connect(self._address, client_contexts())
             self._loop.attach(connection, WebSocket.client(f"{self._address[0]}:{self._address[1]}"))
-            while self._machine.outcome is None or self._settling:
+            while self._machine.outcome is None or self._settle_deadline_s is not None:
                 self._turn()
             self._receipt.outcome = self._machine.outcome
             return self._receipt
@@ -116,22 +135,27 @@ class Reception:
         """Stop whatever is going on and tell the peer. Entries that are complete are kept."""
         self._loop.post(lambda: self._perform(self._machine.cancel(self._clock())))
 
-    def watch(self, source: "socket.socket", on_readable: Callable[[], None]) -> None:
+    def watch(self, source: Source, on_readable: Callable[[], None]) -> None:
         """Call `on_readable` in the session's thread whenever `source` has bytes."""
         self._loop.watch(source, on_readable)
+
+    def unwatch(self, source: Source) -> None:
+        """Stop watching `source`."""
+        self._loop.unwatch(source)
 
     def _turn(self) -> None:
         wait_s = self._wait_s()
         if self._download is not None and self._step(self._download):
             wait_s = 0
         self._loop.turn(wait_s)
-        self._perform(self._machine.tick(self._clock()))
-        if self._clock() > self._settle_deadline_s:
+        now = self._clock()
+        self._perform(self._machine.tick(now))
+        if self._settle_deadline_s is not None and now > self._settle_deadline_s:
             raise StoreError("the disk does not answer")
 
     def _wait_s(self) -> float:
-        deadlines = (self._machine.deadline, self._settle_deadline_s)
-        return max(0.0, min(at for at in deadlines if at is not None) - self._clock())
+        deadlines = [at for at in (self._machine.deadline, self._settle_deadline_s) if at is not None]
+        return max(0.0, min(deadlines) - self._clock())
 
     def _step(self, download: Download) -> bool:
         try:
@@ -141,7 +165,7 @@ class Reception:
             return True
         if moved:
             self._perform(self._machine.progressed(self._clock()))
-            self._on_progress(download.unpacker.unpacked_bytes)
+            self._observer.progressed(download.unpacker.unpacked_bytes)
         if download.complete:
             self._body_complete(download)
         return moved
@@ -176,13 +200,13 @@ class Reception:
 
     def _ask(self, offer: SendRequest) -> None:
         self._receipt.offer = offer
-        info = TaskInfo(offer.task_id, offer.sender_id, offer.sender_name, offer.file_count, offer.total_size)
+        info = TaskInfo(offer.task_id, offer.sender_id, offer.sender_name, offer.file_count, offer.total_bytes)
         try:
             self._task = self._store.open_task(info, self._kept)
         except StoreError as error:
             self._fail(error)
         else:
-            self._on_offer(self, offer)
+            self._observer.offered(self, offer)
 
     def _start_download(self, target: str) -> None:
         assert self._task is not None
@@ -218,7 +242,7 @@ class Reception:
 
     def _kept(self, entry: KeptEntry) -> None:
         self._receipt.count(entry)
-        self._on_kept(entry)
+        self._observer.kept(entry)
 
     def _settle(self, ending: Ending) -> None:
         if self._task is None:
@@ -228,7 +252,7 @@ class Reception:
         task.settle(ending, lambda error: self._loop.post(lambda: self._settled(ending, error)))
 
     def _settled(self, ending: Ending, error: StoreError | None) -> None:
-        self._settle_deadline_s = NEVER
+        self._settle_deadline_s = None
         if error is not None:
             self._fail(error)
         elif ending is Ending.COMPLETE:
@@ -249,17 +273,21 @@ class Reception:
             self._download.close()
             self._download = None
 
+    def _opened(self) -> None:
+        self._perform(self._machine.opened(self._clock()))
+
     def _text_received(self, text: str) -> None:
         self._perform(self._machine.text_received(text, self._clock()))
 
-    def _websocket_lost(self, reason: str) -> None:
+    def _lost(self, reason: str) -> None:
+        self._receipt.error = self._receipt.error or FerryError(reason)
         self._perform(self._machine.disconnected(self._clock()))
 
 
 def _verdict(error: Exception) -> tuple[OutcomeKind, str]:
     """Put an error into the alliance's words (alliance protocol, 6.4)."""
     if isinstance(error, NoSpaceError):
-        return OutcomeKind.NO_SPACE, "no enough space"
+        return OutcomeKind.NO_SPACE, REASON_NO_SPACE
     if isinstance(error, StoreError):
         return OutcomeKind.BROKEN, "cannot access"
     return OutcomeKind.BROKEN, "broken transfer"

@@ -43,6 +43,7 @@ _FIRST_STEP = 16 * 1024  # packed bytes; small, because inflate copies what foll
 _LAST_STEP = 256 * 1024
 _OUTPUT_STEP = 1024 * 1024  # unpacked bytes at a time, however well they were packed
 _ZIP64_END_LIMIT = 64 * 1024
+_PADDING_LIMIT = 64 * 1024
 
 
 class TruncatedArchiveError(ZipError):
@@ -98,6 +99,7 @@ class ZipReader:
         self._total_bytes = 0
         self._central_entries = 0
         self._zip64_count: int | None = None
+        self._padding = 0
 
     def feed(self, piece: memoryview) -> Iterator[Event]:
         """Parse `piece` and yield what it holds. A view that is yielded lives until the caller changes the piece.
@@ -168,6 +170,8 @@ class ZipReader:
             if fits and (payload.size or len(head) == longest):
                 self._skip(form.size)
                 return self._end_entry()
+        if len(head) == longest and self._header.method == STORED and not self._header.packed_size:
+            raise ZipError("a stored entry does not say how long it is")
         if len(head) == longest:
             raise ZipError("an entry does not fit its data descriptor: its CRC-32 or its size is wrong")
         return _Next.PIECE
@@ -215,11 +219,16 @@ class ZipReader:
         if self._central_entries != self.entries or (self._zip64_count or counted) != expected:
             raise ZipError("the central directory does not list the entries that came")
         self.complete = True
-        self._state = self._refuse_more
+        self._state = self._skip_padding
         return _Next.TURN
 
-    def _refuse_more(self) -> Event | _Next:
-        if self._peek(1) is not None:
+    def _skip_padding(self) -> Event | _Next:
+        """Nothing but zeros may follow: bsdtar fills up its last block when it writes to a pipe."""
+        rest = bytes(self._carry) + bytes(self._piece[self._position :])
+        self._carry.clear()
+        self._position = len(self._piece)
+        self._padding += len(rest)
+        if rest.strip(b"\0") or self._padding > _PADDING_LIMIT:
             raise ZipError("bytes follow the end of the archive")
         return _Next.PIECE
 
@@ -335,9 +344,8 @@ def _payload_of(header: LocalHeader) -> _Payload:
         return _DeflatedPayload(packed_limit)
     if header.method != STORED:
         raise ZipError(f"an entry is packed by method {header.method}; only stored and deflated are known")
-    if packed_limit is None:
-        raise ZipError("a stored entry does not say how long it is")
-    return _StoredPayload(packed_limit)
+    # Info-ZIP and bsdtar store empty files with a descriptor. Should one not be empty, its descriptor will not fit.
+    return _StoredPayload(packed_limit or 0)
 
 
 def _zip64_end_length(fixed: bytes) -> int:

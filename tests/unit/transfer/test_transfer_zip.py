@@ -152,7 +152,8 @@ def test_zip64_end_records() -> None:
     [
         (b"GIF89a" + entry(b"x") + central(1), "no ZIP record"),
         (entry(b"x") + b"PK\1\1" + central(1), "no ZIP record"),
-        (entry(b"x") + central(1) + b"\0", "follow the end"),
+        (entry(b"x") + central(1) + b"\0x", "follow the end"),
+        (entry(b"x") + central(1) + bytes(70_000), "follow the end"),
         (entry(b"x") + central(0), "does not list"),
         (entry(b"x") + central(2), "more entries"),
         (entry(b"x") + central(1, listed=2), "does not list"),
@@ -184,6 +185,10 @@ def test_every_truncation_is_noticed() -> None:
     for length in range(len(archive)):
         with pytest.raises(TruncatedArchiveError):
             read(archive[:length])
+
+
+def test_zeros_may_fill_up_the_last_block() -> None:
+    assert len(read(entry(b"x") + central(1) + bytes(10_240), 1000)) == 1
 
 
 def test_limit_of_entries_counts_directories() -> None:

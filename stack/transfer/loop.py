@@ -11,6 +11,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from stack.transfer.websocket import WebSocket, WebSocketError
 
@@ -18,10 +19,24 @@ _READ_SIZE = 64 * 1024
 _SEND_TIMEOUT_S = 5.0
 
 
-class SessionLoop:
-    """Pumps one WebSocket. `on_text` gets each message; `on_lost` is called once, with a reason, when it is gone."""
+class Source(Protocol):
+    """Something that can be waited for."""
 
-    def __init__(self, on_text: Callable[[str], None], on_lost: Callable[[str], None]) -> None:
+    def fileno(self) -> int:
+        """The file descriptor."""
+
+
+class SessionLoop:
+    """Pumps one WebSocket.
+
+    `on_open` is called once when it is open, `on_text` for each message, `on_lost` once, with a reason, when the peer
+    or the connection is gone.
+    """
+
+    def __init__(
+        self, on_open: Callable[[], None], on_text: Callable[[str], None], on_lost: Callable[[str], None]
+    ) -> None:
+        self._on_open = on_open
         self._on_text = on_text
         self._on_lost = on_lost
         self._selector = selectors.DefaultSelector()
@@ -32,6 +47,7 @@ class SessionLoop:
         self.watch(self._wake, self._run_commands)
         self._socket: ssl.SSLSocket | None = None
         self._websocket: WebSocket | None = None
+        self._opened = False
 
     def post(self, command: Callable[[], None]) -> None:
         """Run `command` in the session's thread, soon. Callable from any thread and from signal handlers."""
@@ -39,17 +55,19 @@ class SessionLoop:
         with contextlib.suppress(OSError):  # full: a wake-up is due anyway; closed: nobody is left to wake
             self._waker.send(b"\0")
 
-    def attach(self, connection: ssl.SSLSocket, websocket: WebSocket) -> None:
-        """Pump `websocket` over `connection` from now on."""
+    def attach(self, connection: ssl.SSLSocket, websocket: WebSocket, already_read: bytes = b"") -> None:
+        """Pump `websocket` over `connection` from now on; `already_read` are bytes of it that came before."""
         self._socket, self._websocket = connection, websocket
         self.watch(connection, self._read)
+        if already_read:
+            self._feed(already_read)
         self._flush()
 
-    def watch(self, source: socket.socket, on_readable: Callable[[], None]) -> None:
+    def watch(self, source: Source, on_readable: Callable[[], None]) -> None:
         """Call `on_readable` in a turn whenever `source` has bytes."""
         self._selector.register(source, selectors.EVENT_READ, on_readable)
 
-    def unwatch(self, source: socket.socket) -> None:
+    def unwatch(self, source: Source) -> None:
         """Stop watching `source`; do so before closing it."""
         self._selector.unregister(source)
 
@@ -103,6 +121,9 @@ class SessionLoop:
             self._lose(str(error))
             return
         self._flush()
+        if self._websocket is not None and self._websocket.is_open and not self._opened:
+            self._opened = True
+            self._on_open()
         for text in texts:
             self._on_text(text)
         if not data or (self._websocket is not None and self._websocket.is_closed):

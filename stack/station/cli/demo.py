@@ -1,0 +1,52 @@
+"""Show the main job on this machine: a virtual phone shares photos with a station, which keeps them safely.
+
+The phone is a second process. What Bluetooth would carry (advertisement, device info, encrypted link info) passes
+between the two as the real bytes; the Wi-Fi link is the loopback; TLS, WebSocket, ZIP, journal and disk are real.
+Run it again and the files are recognised as already safe; delete one and it is stored again.
+"""
+
+import argparse
+from pathlib import Path
+
+from stack.station.exit_status import ExitStatus
+
+NAME = "demo"
+HELP = "a virtual phone sends photos to a station on this machine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("paths", metavar="PATH", nargs="*", type=Path, help="files to share (default: a made-up album)")
+    parser.add_argument(
+        "--into", metavar="DIR", type=Path, default=Path("ferry-demo/received"), help="default: ferry-demo/received"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo."""
+    from stack.station.console import Console
+    from stack.station.demo.album import make_album
+    from stack.station.demo.phone import LOOPBACK
+    from stack.station.demo.stage import STATION_NAME, Stage
+    from stack.station.interrupt import cancel_on_signals
+    from stack.station.reception_view import ReceptionView, report
+    from stack.storage.spool import Spool
+    from stack.transfer.receive import Reception
+
+    console = Console()
+    if not options.paths:
+        console.say("The virtual phone's album is made on the first run", "album")
+    paths = options.paths or make_album(options.into.parent / "album")
+    view = ReceptionView(console, accept_all=True)
+    with Spool(options.into) as spool, Stage(paths) as stage:
+        link = stage.introduce()
+        console.say(
+            f"Bluetooth  the phone found {STATION_NAME!r}, read its key and wrote the link info, encrypted", "link"
+        )
+        console.say(f"Wi-Fi      {link.ssid}, port {link.port} (the loopback plays the radio)", "wifi")
+        reception = Reception((LOOPBACK, link.port), spool, view)
+        with cancel_on_signals(reception.cancel) as interrupt:
+            receipt = reception.run()
+        view.close()
+    status = report(console, receipt, options.into)
+    return ExitStatus.INTERRUPTED if interrupt.came else status

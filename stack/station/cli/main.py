@@ -1,0 +1,69 @@
+"""`ferry`: parses the command line and hands over to a verb. Heavy imports wait until a verb runs."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from board.errors import FerryError
+from stack.station.cli import demo, receive, send
+from stack.station.exit_status import ExitStatus
+
+
+class Verb(Protocol):
+    """A module of this folder that is a verb."""
+
+    NAME: str
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
+        """Declare the verb's options."""
+
+    def run(self, options: argparse.Namespace, /) -> int:
+        """Do it; return the exit status."""
+
+
+VERBS: tuple[Verb, ...] = (demo, receive, send)
+
+_DESCRIPTION = "A photo-offload station: phones share to it with one tap, it carries the files safely to your storage."
+_EPILOG = """\
+Start with `ferry demo`: a virtual phone sends photos to a station on this machine.
+
+exit status:
+  0 safe or confirmed   1 error          2 usage      3 refused         4 cancelled
+  5 not found           6 radio trouble  7 broken     8 no space        9 sent, not confirmed   130 Ctrl-C
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser with all verbs."""
+    top = argparse.ArgumentParser(
+        prog="ferry", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = top.add_subparsers(metavar="VERB", required=True)
+    for verb in VERBS:
+        sub = verbs.add_parser(
+            verb.NAME,
+            help=verb.HELP,
+            description=verb.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.add_arguments(sub)
+        sub.set_defaults(run=verb.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return its exit status. Errors become one line, with the remedy where there is one."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except FerryError as error:
+        print(f"ferry: {error} {error.remedy}".rstrip(), file=sys.stderr)
+        return ExitStatus.ERROR
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

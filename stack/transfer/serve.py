@@ -1,0 +1,237 @@
+"""Serving: from files to "the other side has them". The shell around `alliance.Sender`.
+
+The session's thread listens, pumps the WebSocket and runs the machine. Each connection starts in a thread of its
+own, so that a peer that connects and says nothing holds up nobody; the one that carries the body keeps its thread.
+"""
+
+import contextlib
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from board.errors import FerryError
+from stack.alliance.effects import (
+    Drop,
+    Effect,
+    Finished,
+    Outcome,
+    RefuseDownload,
+    SendText,
+    ServeBody,
+    StopBody,
+)
+from stack.alliance.messages import SendRequest, download_target
+from stack.alliance.sender import Sender, Timeouts
+from stack.transfer.http import CHUNKED_ZIP_HEAD, LAST_CHUNK, HttpError, Request, RequestHead, error_response
+from stack.transfer.loop import SessionLoop
+from stack.transfer.pack import Packer, SharedFile, common_type
+from stack.transfer.tls import HANDSHAKE_TIMEOUT_S, Address, ConnectError, accept, server_context
+from stack.transfer.websocket import TARGET, WebSocket
+
+_CONNECTIONS_LIMIT = 4
+_READ_SIZE = 16 * 1024
+_PROGRESS_INTERVAL_S = 0.1
+_NOT_FOUND = error_response(404, "Task ID not found")
+
+
+class Observer(Protocol):
+    """Who wants to know."""
+
+    def progressed(self, packed_bytes: int, /) -> None:
+        """So many bytes of files have gone out in all. Runs in the session's thread."""
+
+
+def listen(address: Address) -> socket.socket:
+    """Open the listening socket; port 0 takes a free one. Raises `ConnectError`."""
+    try:
+        return socket.create_server(address, backlog=_CONNECTIONS_LIMIT)
+    except OSError as error:
+        raise ConnectError(f"{address[0]} port {address[1]} cannot be listened at: {error.strerror or error}") from None
+
+
+def offer_of(files: Sequence[SharedFile], task_id: str, sender_id: str, sender_name: str) -> SendRequest:
+    """Describe `files` as an offer."""
+    return SendRequest(
+        task_id=task_id,
+        sender_id=sender_id,
+        sender_name=sender_name,
+        file_name=files[0].path.name,
+        mime_type=common_type(files),
+        file_count=len(files),
+        total_bytes=sum(file.size for file in files),
+    )
+
+
+class Serving:
+    """One task with one receiver. `run` it in a thread; `cancel` works from any other."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        files: Sequence[SharedFile],
+        offer: SendRequest,
+        observer: Observer,
+        *,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._listener = listener
+        self._files = files
+        self._offer = offer
+        self._observer = observer
+        self._clock = clock
+        self._machine = Sender(offer, timeouts or Timeouts(), now=clock())
+        self._loop = SessionLoop(self._opened, self._text_received, self._lost)
+        self._context = server_context()
+        self._connections = threading.BoundedSemaphore(_CONNECTIONS_LIMIT)
+        self._has_websocket = False
+        self._body: ssl.SSLSocket | None = None
+        self.error: Exception | None = None
+
+    def run(self) -> Outcome:
+        """Wait for a receiver, serve it, and tell how it ended. The listener is closed then."""
+        self._listener.setblocking(False)
+        self._loop.watch(self._listener, self._accept)
+        try:
+            while self._machine.outcome is None:
+                self._turn()
+            return self._machine.outcome
+        finally:
+            self._stop_body()
+            self._loop.close()
+            self._listener.close()
+
+    def cancel(self) -> None:
+        """Stop and tell the peer."""
+        self._loop.post(lambda: self._perform(self._machine.cancel(self._clock())))
+
+    def _turn(self) -> None:
+        deadline = self._machine.deadline
+        self._loop.turn(None if deadline is None else max(0.0, deadline - self._clock()))
+        self._perform(self._machine.tick(self._clock()))
+
+    def _perform(self, todo: tuple[Effect, ...]) -> None:
+        for effect in todo:
+            match effect:
+                case SendText():
+                    self._loop.send(effect.text)
+                case StopBody():
+                    self._stop_body()
+                case Drop() | Finished():
+                    self._loop.hang_up(close_frame=False)
+
+    # Connections, in threads of their own until they have said what they want.
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = self._listener.accept()
+            if self._connections.acquire(blocking=False):
+                threading.Thread(target=self._greet, args=(connection,), daemon=True).start()
+            else:
+                connection.close()
+
+    def _greet(self, raw: socket.socket) -> None:
+        try:
+            connection = accept(raw, self._context)
+            with contextlib.ExitStack() as closing:
+                closing.callback(connection.close)
+                self._answer(connection, _read_request(connection), closing)
+        except (FerryError, OSError):
+            pass  # a peer that cannot even ask is not worth more than its place
+        finally:
+            self._connections.release()
+
+    def _answer(self, connection: ssl.SSLSocket, request: Request, closing: contextlib.ExitStack) -> None:
+        if request.is_upgrade and request.target == TARGET:
+            closing.pop_all()
+            self._loop.post(lambda: self._adopt(connection, request))
+        elif request.method == "GET" and request.target == download_target(self._offer.task_id):
+            verdict: queue.SimpleQueue[Effect] = queue.SimpleQueue()
+            self._loop.post(lambda: self._requested(connection, verdict))
+            self._send_body(connection, verdict.get(timeout=HANDSHAKE_TIMEOUT_S))
+        else:
+            connection.sendall(_NOT_FOUND)
+
+    def _send_body(self, connection: ssl.SSLSocket, verdict: Effect) -> None:
+        if isinstance(verdict, RefuseDownload):
+            connection.sendall(error_response(verdict.status, "One download at a time"))
+            return
+        connection.settimeout(None)  # the machine knows how long a stall may last, and shuts the socket down then
+        try:
+            self._pump_body(connection)
+        except (FerryError, OSError) as error:
+            reason = str(error)
+            self.error = error
+            self._loop.post(lambda: self._perform(self._machine.body_broken(reason, self._clock())))
+
+    def _pump_body(self, connection: ssl.SSLSocket) -> None:
+        connection.sendall(CHUNKED_ZIP_HEAD)
+        packer = Packer(self._files)
+        next_report_s = 0.0
+        for chunk in packer:
+            connection.sendall(chunk)
+            if self._clock() >= next_report_s:
+                next_report_s = self._clock() + _PROGRESS_INTERVAL_S
+                self._report(packer.packed_bytes)
+        connection.sendall(LAST_CHUNK)
+        self._report(packer.packed_bytes)
+        self._loop.post(lambda: self._perform(self._machine.body_sent(self._clock())))
+
+    def _report(self, packed_bytes: int) -> None:
+        def progressed() -> None:
+            self._perform(self._machine.progressed(self._clock()))
+            self._observer.progressed(packed_bytes)
+
+        self._loop.post(progressed)
+
+    # In the session's thread again.
+
+    def _adopt(self, connection: ssl.SSLSocket, request: Request) -> None:
+        if self._has_websocket:
+            connection.close()
+            return
+        self._has_websocket = True
+        websocket = WebSocket.server()
+        self._loop.attach(connection, websocket, request.raw)
+
+    def _requested(self, connection: ssl.SSLSocket, verdict: "queue.SimpleQueue[Effect]") -> None:
+        todo = self._machine.download_requested(self._offer.task_id, self._clock())
+        for effect in todo:
+            if isinstance(effect, ServeBody):
+                self._body = connection
+            if isinstance(effect, ServeBody | RefuseDownload):
+                verdict.put(effect)
+        self._perform(todo)
+
+    def _stop_body(self) -> None:
+        if self._body is not None:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket.shutdown: that would let the other thread go on in clear text.
+                socket.socket.shutdown(self._body, socket.SHUT_RDWR)
+            self._body = None
+
+    def _opened(self) -> None:
+        self._perform(self._machine.opened(self._clock()))
+
+    def _text_received(self, text: str) -> None:
+        self._perform(self._machine.text_received(text, self._clock()))
+
+    def _lost(self, reason: str) -> None:
+        self.error = self.error or FerryError(reason)
+        self._perform(self._machine.disconnected(self._clock()))
+
+
+def _read_request(connection: ssl.SSLSocket) -> Request:
+    """Read one request head; the peer has as long for it as for the handshake. Raises `HttpError`, `OSError`."""
+    deadline = time.monotonic() + HANDSHAKE_TIMEOUT_S
+    head = RequestHead()
+    while (left_s := deadline - time.monotonic()) > 0:
+        connection.settimeout(left_s)
+        request = head.feed(connection.recv(_READ_SIZE))
+        if request is not None:
+            return request
+    raise HttpError("the peer takes too long to ask")
