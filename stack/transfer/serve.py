@@ -38,6 +38,10 @@ _PROGRESS_INTERVAL_S = 0.1
 _NOT_FOUND = error_response(404, "Task ID not found")
 
 
+class ReceiverGoneError(FerryError):
+    """The receiver dropped the connection of the body."""
+
+
 class Observer(Protocol):
     """Who wants to know."""
 
@@ -163,23 +167,26 @@ class Serving:
         connection.settimeout(None)  # the machine knows how long a stall may last, and shuts the socket down then
         try:
             self._pump_body(connection)
+        except ReceiverGoneError:
+            self._loop.post(lambda: self._perform(self._machine.body_broken(self._clock())))
         except (FerryError, OSError) as error:
-            reason = str(error)
             self.error = error
-            self._loop.post(lambda: self._perform(self._machine.body_broken(reason, self._clock())))
+            reason = str(error)
+            self._loop.post(lambda: self._perform(self._machine.failed(reason, self._clock())))
+        else:
+            self._loop.post(lambda: self._perform(self._machine.body_sent(self._clock())))
 
     def _pump_body(self, connection: ssl.SSLSocket) -> None:
-        connection.sendall(CHUNKED_ZIP_HEAD)
+        _send(connection, CHUNKED_ZIP_HEAD)
         packer = Packer(self._files)
         next_report_s = 0.0
         for chunk in packer:
-            connection.sendall(chunk)
+            _send(connection, chunk)
             if self._clock() >= next_report_s:
                 next_report_s = self._clock() + _PROGRESS_INTERVAL_S
                 self._report(packer.packed_bytes)
-        connection.sendall(LAST_CHUNK)
+        _send(connection, LAST_CHUNK)
         self._report(packer.packed_bytes)
-        self._loop.post(lambda: self._perform(self._machine.body_sent(self._clock())))
 
     def _report(self, packed_bytes: int) -> None:
         def progressed() -> None:
@@ -223,6 +230,14 @@ class Serving:
     def _lost(self, reason: str) -> None:
         self.error = self.error or FerryError(reason)
         self._perform(self._machine.disconnected(self._clock()))
+
+
+def _send(connection: ssl.SSLSocket, data: bytes | memoryview) -> None:
+    """Send all of `data`. Raises `ReceiverGoneError`, so that files we cannot read are told apart from that."""
+    try:
+        connection.sendall(data)
+    except OSError as error:
+        raise ReceiverGoneError(f"the receiver left the download: {error}") from None
 
 
 def _read_request(connection: ssl.SSLSocket) -> Request:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import mmap
 import os
+import select
 import socket
 import ssl
 import struct
@@ -38,6 +39,7 @@ _LAST_CHUNK = b"0\r\n\r\n"
 _HEAD_LIMIT = 16 * 1024
 _WEBSOCKET_ID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE = 1, 8
+_EVENT_LIMIT_S = 10
 _CERTIFICATE = CACHE / "tls.pem"
 
 
@@ -49,7 +51,7 @@ class Sender:
         command = [sys.executable, "-m", "tests.bench.sender", str(corpus.path)]
         with on_cpu(PEER_CPU):
             self._process = subprocess.Popen(
-                [*command, "--chunk", str(chunk), "--write", str(write)], cwd=ROOT, stdout=subprocess.PIPE
+                [*command, "--chunk", str(chunk), "--write", str(write)], cwd=ROOT, stdout=subprocess.PIPE, bufsize=0
             )
         self.port = int(self.event()["port"])
 
@@ -62,11 +64,13 @@ class Sender:
         self._process.stdout.close()
 
     def event(self) -> dict[str, Any]:
-        """Wait for the next event."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        """Wait a little for the next event."""
+        events = self._process.stdout
+        assert events is not None
+        ready, _, _ = select.select([events], [], [], _EVENT_LIMIT_S)
+        line = events.readline() if ready else b""
         if not line:
-            raise BenchError("the sender ended")
+            raise BenchError("the sender ended" if ready else "the sender heard no status")
         event: dict[str, Any] = json.loads(line)
         return event
 

@@ -43,7 +43,7 @@ def keystore(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @contextmanager
 def java_phone(classes: Path, *arguments: str | Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
-    command = ["java", "-Xshare:auto", "-cp", classes, "Phone", *arguments]
+    command: list[str | Path] = ["java", "-Xshare:auto", "-cp", classes, "Phone", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -54,8 +54,8 @@ def java_phone(classes: Path, *arguments: str | Path) -> Iterator[tuple[int, "su
 
 
 def ferry_receive(port: int, into: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "stack.station.cli.main", "receive"]
-    options = ["--from", f"127.0.0.1:{port}", "--into", into, "--accept", "all", "--json"]
+    command: list[str | Path] = [sys.executable, "-m", "stack.station.cli.main", "receive"]
+    options: list[str | Path] = ["--from", f"127.0.0.1:{port}", "--into", into, "--accept", "all", "--json"]
     return subprocess.run([*command, *options], capture_output=True, text=True, timeout=50)
 
 

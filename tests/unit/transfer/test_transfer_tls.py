@@ -18,9 +18,9 @@ def server(context: ssl.SSLContext, handshakes: int = 1) -> Iterator[Address]:
 
         def serve() -> None:
             for _ in range(handshakes):
-                with contextlib.suppress(ConnectError, OSError):
-                    with accept(listener.accept()[0], context) as connection:
-                        connection.sendall(b"hello")
+                raw, _ = listener.accept()
+                with contextlib.suppress(ConnectError, OSError), accept(raw, context) as connection:
+                    connection.sendall(b"hello")
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
