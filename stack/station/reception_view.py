@@ -100,6 +100,23 @@ def report(console: Console, receipt: Receipt, into: Path) -> ExitStatus:
     return _EXIT_STATUS[outcome.kind]
 
 
+def table(receipt: Receipt, into: Path) -> str:
+    """Sum the reception up in a small table."""
+    seconds = receipt.last_byte_s - receipt.started_s
+    kept_bytes = receipt.stored_bytes + receipt.already_safe_bytes
+    offered = receipt.offer.file_count if receipt.offer else 0
+    rows = {
+        "files": f"{receipt.stored + receipt.already_safe} of {offered}",
+        "size": megabytes(kept_bytes),
+        "speed": f"{kept_bytes / seconds / 1e6:.0f} MB/s" if seconds > 0 else "-",
+        "stored": str(receipt.stored),
+        "already safe": str(receipt.already_safe),
+        "refused": str(offered if receipt.outcome and receipt.outcome.kind is OutcomeKind.REFUSED else 0),
+        "folder": str(into),
+    }
+    return "\n".join(f"  {name:14}{value}" for name, value in rows.items())
+
+
 def _verdict(receipt: Receipt, kept_bytes: int, seconds: float, into: Path) -> str:
     assert receipt.outcome is not None
     kept = f"{files(receipt.stored)} stored, {receipt.already_safe} already safe"

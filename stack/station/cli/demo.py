@@ -29,13 +29,11 @@ def run(options: argparse.Namespace) -> int:
     from stack.station.demo.phone import LOOPBACK
     from stack.station.demo.stage import STATION_NAME, Stage
     from stack.station.interrupt import cancel_on_signals
-    from stack.station.reception_view import ReceptionView, report
+    from stack.station.reception_view import ReceptionView, report, table
     from stack.storage.spool import Spool
     from stack.transfer.receive import Reception
 
     console = Console()
-    if not options.paths:
-        console.say("The virtual phone's album is made on the first run", "album")
     paths = options.paths or make_album(options.into.parent / "album")
     view = ReceptionView(console, accept_all=True)
     with Spool(options.into) as spool, Stage(paths) as stage:
@@ -49,4 +47,5 @@ def run(options: argparse.Namespace) -> int:
             receipt = reception.run()
         view.close()
     status = report(console, receipt, options.into)
+    print(table(receipt, options.into))
     return ExitStatus.INTERRUPTED if interrupt.came else status
