@@ -35,7 +35,7 @@ class Options:
 BENCHES: dict[str, Callable[[Report, Options], None]] = {
     "receive": lambda report, options: receive.bench(report, mib=options.mib, rounds=options.rounds),
     "latency": lambda report, options: latency.bench(report, quick=options.quick),
-    "boards": lambda report, options: boards.bench(report),
+    "boards": lambda report, options: boards.bench(report, quick=options.quick),
 }
 
 

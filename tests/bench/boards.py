@@ -29,7 +29,7 @@ from tests.bench.sender import Sender
 
 ALLIANCE_MB_PER_S = 20.0
 
-_SMALL_MIB, _LARGE_MIB = 16, 48
+_SIZES_MIB, _QUICK_SIZES_MIB = (16, 48), (4, 12)
 _KERNEL_MIB, _KERNEL_RUNS = 128, 3
 _VALGRIND_LIMIT_S = 600
 # callgrind takes every byte of a `rep movsb` for an instruction: let memcpy use vector registers, as on ARM.
@@ -83,17 +83,18 @@ class Cost:
         }
 
 
-def bench(report: Report) -> None:
+def bench(report: Report, *, quick: bool) -> None:
     """Count, model and print. Raises `BenchError` where a tool or the receiver is missing."""
     need("valgrind")
     need_ours()
-    costs = [_cost(report, content, prepare) for content, prepare in corpora.PREPARE.items()]
+    sizes = _QUICK_SIZES_MIB if quick else _SIZES_MIB
+    costs = [_cost(report, content, prepare, sizes) for content, prepare in corpora.PREPARE.items()]
     _print_instructions(report, costs)
     _print_boards(report, costs)
 
 
-def _cost(report: Report, content: str, prepare: Callable[[int], Corpus]) -> Cost:
-    small, large = prepare(_SMALL_MIB), prepare(_LARGE_MIB)
+def _cost(report: Report, content: str, prepare: Callable[[int], Corpus], sizes: tuple[int, int]) -> Cost:
+    small, large = map(prepare, sizes)
     before, after = _instructions(small), _instructions(large)
     net_bytes = large.size_bytes - small.size_bytes
     per_byte = {name: (after[name] - before[name]) / net_bytes for name in after}
@@ -153,7 +154,7 @@ def _print_instructions(report: Report, costs: list[Cost]) -> None:
         figures = (whole, cost.crypto, cost.inflate, cost.rest, cost.kernel_s * (1 << 30))
         rows.append((cost.content, *(number(figure) for figure in figures)))
     head = ("", "all", "cipher, hash", "inflate, crc", "rest", "kernel s/GiB")
-    table(f"user instructions per byte here (callgrind, {_LARGE_MIB} - {_SMALL_MIB} MiB)", head, rows)
+    table("user instructions per byte here (callgrind)", head, rows)
 
 
 def _print_boards(report: Report, costs: list[Cost]) -> None:
