@@ -125,7 +125,8 @@ class Folder:
         return status.f_bavail * status.f_frsize
 
     def close(self) -> None:
-        """Close all handles and give the lock back."""
+        """Close all handles and give the lock back. Later calls fail, whoever has the descriptors' numbers then."""
+        self._handle = self._incoming = -1
         self._opened.close()
 
     def _clear_incoming(self) -> None:
