@@ -44,6 +44,13 @@ def test_chunks_are_joined_whatever_the_cuts(parts: list[bytes], step: int) -> N
     body.connection_ended()
 
 
+@given(st.lists(st.sampled_from([b"first", b"\r\n5\r\n", b"5\r\nab", b"seventh"]), max_size=12), st.integers(1, 60))
+def test_chunks_of_one_size_are_joined_too(parts: list[bytes], step: int) -> None:
+    body = ChunkedBody()
+    assert decode(body, chunked(parts), step) == b"".join(parts)
+    assert body.finished
+
+
 @pytest.mark.parametrize("step", [1, 2, 100])
 def test_extensions_and_trailers_are_skipped(step: int) -> None:
     body = ChunkedBody()
