@@ -7,7 +7,7 @@ time that a phone waits for its "ok". A committed transaction survives a power c
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ APPLICATION_ID = 0x46525259  # "FRRY"
 VERSION = 1
 
 _BUSY_TIMEOUT_S = 5.0
+_CACHE_KIB = 512
 _MAX_CANDIDATES = 16
 _MAX_INTEGER = 2**63 - 1
 
@@ -90,14 +91,11 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._writer = _connect(path)
-        try:
-            with translated():
-                _prepare(self._writer)
-            self._reader = _connect(path)
-        except BaseException:
-            self._writer.close()
-            raise
+        with translated(), ExitStack() as opened:
+            self._writer = _connect(path, opened)
+            _prepare(self._writer)
+            self._reader = _connect(path, opened)
+            self._opened = opened.pop_all()
 
     def begin_task(self, info: TaskInfo, started: float) -> int:
         """Record that a task began, at `started` seconds since the epoch, and return its row id."""
@@ -152,8 +150,7 @@ class Journal:
     def close(self) -> None:
         """Close, and leave everything in the one database file unless another process has it open."""
         with translated():
-            self._reader.close()
-            self._writer.close()
+            self._opened.close()
 
     def _end_tasks(self, which: str, finished: float, ending: Ending, *keys: int) -> None:
         update = f"UPDATE task SET finished = ?, ending = ? WHERE {which}"  # noqa: S608
@@ -172,10 +169,10 @@ class Journal:
                 raise
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    with translated():
-        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA cache_size = -512")
+def _connect(path: Path, opened: ExitStack) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    opened.callback(connection.close)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}").fetchall()
     return connection
 
 

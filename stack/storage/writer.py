@@ -181,7 +181,11 @@ class SpoolWriter:
         self._stamp()
         kept = self._kept(sha256, twin=twin)
         self._ticket.pending[sha256] = kept
-        self._means.committer.submit(kept)
+        try:
+            self._means.committer.submit(kept)
+        except StoreError:
+            del self._ticket.pending[sha256]
+            raise
         self._file = -1  # the disk thread's now
 
     def _stamp(self) -> None:
