@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -129,8 +130,8 @@ def test_damage_within_is_reported(path: Path) -> None:
     journal.close()
     content = path.read_bytes()
     path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-    with pytest.raises(JournalDamagedError):
-        Journal(path).break_unfinished(1.0)
+    with closing(Journal(path)) as damaged, pytest.raises(JournalDamagedError):
+        damaged.break_unfinished(1.0)
 
 
 def test_a_newer_version_is_left_alone(path: Path) -> None:
