@@ -75,11 +75,11 @@ def _measure(case: Case, runs: int) -> list[float]:
         need("strace")
         wrapper = (*_STRACE, "-e", f"inject={_SYNCS}:delay_enter={case.slow_sync_ms * 1000}")
     waits_ms = []
+    say(f"latency: {case.name}, {runs} runs")
     with Sender(case.corpus()) as sender:
-        for number_ in range(runs):
+        for _ in range(runs):
             with directory(case.parent) as into:
                 waits_ms.append(_transfer(sender, wrapper, into))
-            say(f"latency: {case.name}: run {number_ + 1} of {runs}: {waits_ms[-1]:.0f} ms")
     return waits_ms
 
 
