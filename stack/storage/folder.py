@@ -49,8 +49,6 @@ class Folder:
             own = _subfolder(opened, _OWN, self._handle)
             _lock(_opened(opened, _LOCK, _OPEN_LOCK, own))
             self._incoming = _subfolder(opened, _INCOMING, own)
-            os.fsync(own)
-            os.fsync(self._handle)
             self._clear_incoming()
             self._syncs_whole = _syncs_whole(path)
             self._temporary_numbers = count()

@@ -47,7 +47,6 @@ CREATE TABLE entry (
 ) STRICT;
 CREATE INDEX entry_by_content ON entry (sha256);
 CREATE INDEX entry_by_offered ON entry (offered, size_bytes);
-CREATE INDEX task_unfinished ON task (id) WHERE ending IS NULL;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 COMMIT;
