@@ -1,0 +1,80 @@
+"""What is recorded: `scenario.py PHASE FOLDER` opens the real spool and plays its part, telling what is safe.
+
+    first    delivers task 0; is killed in task 1, when some files of a group have their names, not synced
+    second   starts after that kill, delivers tasks 1 and 2, closes
+    all      delivers all tasks in one go, and tells of failures
+
+What the spool calls safe is told on standard output: `kept NAME` for each entry, `ok NUMBER` for each task.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stack.storage.folder import Folder
+from stack.storage.spool import Spool
+from stack.transfer.entry_store import StoreError
+from tests.crash.senders import KILLED_AT, LIMITS, OF_THE_USER, TASKS, deliver
+
+
+def first(folder: Path) -> None:
+    with Spool(folder, limits=LIMITS) as spool:
+        deliver_and_tell(spool, 0)
+        die_at(KILLED_AT)
+        deliver_and_tell(spool, 1)
+
+
+def second(folder: Path) -> None:
+    with Spool(folder, limits=LIMITS) as spool:
+        deliver_and_tell(spool, 1)
+        copied_by_the_user(folder)
+        deliver_and_tell(spool, 2)
+    tell("closed")
+
+
+def everything(folder: Path) -> None:
+    try:
+        with Spool(folder, limits=LIMITS) as spool:
+            for number in range(len(TASKS)):
+                deliver_and_tell(spool, number)
+    except StoreError as error:
+        tell(f"broken {type(error).__name__}")
+
+
+def die_at(last: str) -> None:
+    publish = Folder.publish
+
+    def publish_or_die(self: Folder, temporary: str, name: str) -> None:
+        if name == last:
+            os._exit(0)
+        publish(self, temporary, name)
+
+    Folder.publish = publish_or_die  # type: ignore[method-assign]
+
+
+def deliver_and_tell(spool: Spool, number: int) -> None:
+    try:
+        error = deliver(spool, number, tell)
+    except StoreError as failure:
+        error = failure
+    tell(f"ok {number}" if error is None else f"failed {number} {type(error).__name__}")
+
+
+def copied_by_the_user(folder: Path) -> None:
+    """And not synced."""
+    (folder / OF_THE_USER.name).write_bytes(OF_THE_USER.content)
+
+
+def tell(what: str) -> None:
+    line = f"{what}\n".encode()
+    try:
+        os.write(1, line)
+    except OSError:  # a fault that was meant for the disk
+        os.write(1, line)
+
+
+PHASES: dict[str, Callable[[Path], None]] = {"first": first, "second": second, "all": everything}
+
+if __name__ == "__main__":
+    PHASES[sys.argv[1]](Path(sys.argv[2]))
