@@ -13,7 +13,7 @@ from stack.transfer.entry_store import Ending, KeptEntry, StoreError, TaskInfo
 PIECE_BYTES = 64 << 10
 MODIFIED = 1_700_000_000.0
 PATIENCE_S = 20
-PAUSE_S = 0.02
+PAUSE_S = 0.05
 LIMITS = SpoolLimits(reserve_bytes=0, held_bytes=100_000, step_bytes=70_000, stall_s=20)
 
 
@@ -68,8 +68,9 @@ def send(task: SpoolTask, file: File, pause_s: float = 0) -> None:
 class Turnstile:
     """Holds the disk thread after the first entry of each group until the next group is complete in the queue."""
 
-    def __init__(self, sizes: Sequence[int], tell: Callable[[str], None]) -> None:
+    def __init__(self, sizes: Sequence[int], tell: Callable[[str], None], patience_s: float) -> None:
         self._tell = tell
+        self._patience_s = patience_s
         self._arrived = [threading.Event() for _ in sizes]
         self._open = [threading.Event() for _ in sizes]
         self._firsts = {sum(sizes[:index]): index for index in range(len(sizes) - 1)}
@@ -84,9 +85,9 @@ class Turnstile:
             self._open[index].wait(PATIENCE_S)
 
     def wait_for(self, group: int) -> None:
-        """Until the first entry of the group is durable. Gives up soon, because it may have failed."""
+        """Until the first entry of the group is durable. It may never be, if the disk fails."""
         if group >= 0:
-            self._arrived[group].wait(0.2)
+            self._arrived[group].wait(self._patience_s)
 
     def let_pass(self, group: int) -> None:
         if group >= 0:
@@ -97,10 +98,12 @@ class Turnstile:
             gate.set()
 
 
-def deliver(spool: Spool, number: int, tell: Callable[[str], None]) -> StoreError | None:
+def deliver(
+    spool: Spool, number: int, tell: Callable[[str], None], patience_s: float = PATIENCE_S
+) -> StoreError | None:
     """Send a task of `TASKS`, each list as one group of the disk thread, the last with the end of the task."""
     groups = TASKS[number]
-    turnstile = Turnstile([len(group) for group in groups], tell)
+    turnstile = Turnstile([len(group) for group in groups], tell, patience_s)
     task = spool.open_task(info(number), turnstile.on_kept)
     ending, error = Ending.COMPLETE, None
     try:
