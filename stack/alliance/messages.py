@@ -78,9 +78,9 @@ class Message:
         """Whether this is message `name`, whatever its case."""
         return self.name.lower() == name.lower()
 
-    def acknowledges(self, action: "Message") -> bool:
-        """Whether this is the ack of `action`: it repeats id *and* name, since ids alone are ambiguous."""
-        return self.type is MessageType.ACK and self.id == action.id and self.is_named(action.name)
+    def acknowledges(self, message_id: int, name: str) -> bool:
+        """Whether this is the ack of that action: it repeats id *and* name, since ids alone are ambiguous."""
+        return self.type is MessageType.ACK and self.id == message_id and self.is_named(name)
 
     def to_text(self) -> str:
         """Write the message as the text of one frame."""

@@ -160,9 +160,7 @@ class Receiver(Session[State, Input, "Receiver"]):
         return self._failure_reason
 
     def _acknowledged(self, ack: Message, now: float) -> tuple[Effect, ...]:
-        if ack.id == STATUS_ID and ack.is_named(STATUS) and self.state in (State.CONFIRMING, State.ENDING):
-            return self._fire(Input.STATUS_ACKED, now)
-        return ()
+        return self._fire(Input.STATUS_ACKED, now) if ack.acknowledges(STATUS_ID, STATUS) else ()
 
     def _requested(self, action: Message, now: float) -> tuple[Effect, ...]:
         if action.is_named(SEND_REQUEST):
@@ -233,6 +231,7 @@ _SILENT = Outcome(OutcomeKind.TIMED_OUT, "the sender fell silent")
 _STUCK = Outcome(OutcomeKind.BROKEN, "the disk did not answer")
 _SAFE = Outcome(OutcomeKind.SAFE, "")
 _UNHEARD = Outcome(OutcomeKind.UNCONFIRMED, "the sender was gone before it could be told")
+_UNACKED = Outcome(OutcomeKind.UNCONFIRMED, "the sender did not acknowledge that all is safe")
 
 _RULES: Final[Mapping[tuple[State, Input], Rule[State, Receiver]]] = {
     (State.CONNECTING, Input.OPENED): _rule(State.WAITING),
@@ -265,32 +264,35 @@ _RULES: Final[Mapping[tuple[State, Input], Rule[State, Receiver]]] = {
     (State.RECEIVING_ALONE, Input.FAILED): _rule(State.DONE),
     (State.RECEIVING_ALONE, Input.CANCEL): _rule(State.DONE, _stop, outcome=_CANCELLED),
     (State.RECEIVING_ALONE, Input.TIMEOUT): _rule(State.DONE, _stop, outcome=_SILENT),
-    (State.SETTLING, Input.SAFE): _rule(State.CONFIRMING, _say_ok, outcome=_UNHEARD),
+    (State.SETTLING, Input.SAFE): _rule(State.CONFIRMING, _say_ok),
     (State.SETTLING, Input.FAILED): _rule(State.ENDING, _say_failed),
-    (State.SETTLING, Input.SENDER_ENDED): _rule(State.SETTLING_ALONE),
     (State.SETTLING, Input.DISCONNECTED): _rule(State.SETTLING_ALONE),
     (State.SETTLING, Input.TIMEOUT): _rule(State.ENDING, _say_timeout, outcome=_STUCK),
     (State.SETTLING_ALONE, Input.SAFE): _rule(State.DONE, outcome=_UNHEARD),
     (State.SETTLING_ALONE, Input.FAILED): _rule(State.DONE),
     (State.SETTLING_ALONE, Input.TIMEOUT): _rule(State.DONE, outcome=_STUCK),
     (State.CONFIRMING, Input.STATUS_ACKED): _rule(State.DONE, outcome=_SAFE),
-    (State.CONFIRMING, Input.SENDER_ENDED): _rule(State.CONFIRMING),
-    (State.CONFIRMING, Input.DISCONNECTED): _rule(State.DONE),
-    (State.CONFIRMING, Input.TIMEOUT): _rule(State.DONE),
+    (State.CONFIRMING, Input.DISCONNECTED): _rule(State.DONE, outcome=_UNACKED),
+    (State.CONFIRMING, Input.TIMEOUT): _rule(State.DONE, outcome=_UNACKED),
     (State.ENDING, Input.STATUS_ACKED): _rule(State.DONE),
     (State.ENDING, Input.DISCONNECTED): _rule(State.DONE),
     (State.ENDING, Input.TIMEOUT): _rule(State.DONE),
 }
 
+_UNASKED_ACK = frozenset({Input.STATUS_ACKED})
 _LATE_DECISION = frozenset({Input.ACCEPT_FILES, Input.ACCEPT_TEXT, Input.REFUSE})
 _LATE_REPORT = frozenset({Input.PROGRESS, Input.BODY_COMPLETE, Input.SAFE, Input.FAILED})
+# The sender may repeat its end, and hang up after it.
+_LATE_END = frozenset({Input.SENDER_ENDED, Input.DISCONNECTED})
 _HARMLESS: Final[Mapping[State, frozenset[Input]]] = {
-    State.RECEIVING: _LATE_DECISION,
-    State.RECEIVING_ALONE: _LATE_DECISION,
-    # What has arrived whole is kept: it is too late to cancel.
-    State.SETTLING: _LATE_DECISION | {Input.PROGRESS, Input.CANCEL},
-    State.SETTLING_ALONE: _LATE_DECISION | {Input.PROGRESS, Input.CANCEL},
-    State.CONFIRMING: _LATE_DECISION | {Input.CANCEL},
+    State.WAITING: _UNASKED_ACK,
+    State.ASKING: _UNASKED_ACK,
+    State.RECEIVING: _UNASKED_ACK | _LATE_DECISION,
+    State.RECEIVING_ALONE: _UNASKED_ACK | _LATE_DECISION | _LATE_END,
+    # What has arrived whole is kept, and said to be safe: it is too late to cancel, for either side.
+    State.SETTLING: _UNASKED_ACK | _LATE_DECISION | {Input.PROGRESS, Input.CANCEL, Input.SENDER_ENDED},
+    State.SETTLING_ALONE: _UNASKED_ACK | _LATE_DECISION | _LATE_END | {Input.PROGRESS, Input.CANCEL},
+    State.CONFIRMING: _LATE_DECISION | {Input.PROGRESS, Input.CANCEL, Input.SENDER_ENDED},
     State.ENDING: _LATE_DECISION | _LATE_REPORT | {Input.CANCEL, Input.SENDER_ENDED},
 }
 

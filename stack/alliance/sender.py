@@ -10,7 +10,7 @@ The law: a status of the receiver decides, whenever it comes; type 1 is success 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from stack.alliance.effects import (
     Drop,
@@ -28,6 +28,7 @@ from stack.alliance.messages import (
     REASON_REFUSED,
     REASON_TIMEOUT,
     SEND_REQUEST,
+    STATUS,
     VERSION_NEGOTIATION,
     Message,
     SendRequest,
@@ -70,7 +71,8 @@ class Input(Enum):
     NEGOTIATION_ACKED = auto()
     REQUEST_ACKED = auto()
     STATUS_ACKED = auto()
-    VERDICT = auto()
+    CONFIRMED = auto()
+    DENIED = auto()
     DOWNLOAD = auto()
     PROGRESS = auto()
     BODY_SENT = auto()
@@ -96,6 +98,12 @@ class Timeouts:
 
 
 DEFAULT_TIMEOUTS: Final = Timeouts()
+
+
+class _Awaited(NamedTuple):
+    message_id: int
+    name: str
+    occasion: Input
 
 
 class Sender(Session[State, Input, "Sender"]):
@@ -145,16 +153,17 @@ class Sender(Session[State, Input, "Sender"]):
         return SendText(status(_STATUS_ID, self.offer.task_id, kind, reason).to_text())
 
     def _acknowledged(self, ack: Message, now: float) -> tuple[Effect, ...]:
-        for name, state, occasion in _AWAITED_ACKS:
-            if ack.is_named(name) and self.state is state:
-                return self._fire(occasion, now)
-        return ()
+        awaited = _AWAITED_ACKS.get(self.state)
+        if awaited is None or not ack.acknowledges(awaited.message_id, awaited.name):
+            return ()
+        return self._fire(awaited.occasion, now)
 
     def _requested(self, action: Message, now: float) -> tuple[Effect, ...]:
         verdict = parse_status(action)
         if verdict is None or not verdict.concerns(self.offer.task_id) or self.state in _BEFORE_THE_OFFER:
             return ()
-        return self._fire(Input.VERDICT, now, _outcome_of(verdict))
+        outcome = _outcome_of(verdict)
+        return self._fire(Input.CONFIRMED if outcome.kind is OutcomeKind.SAFE else Input.DENIED, now, outcome)
 
 
 def _outcome_of(verdict: Status) -> Outcome:
@@ -220,19 +229,22 @@ _RULES: Final[Mapping[tuple[State, Input], Rule[State, Sender]]] = {
     (State.REQUESTING, Input.REQUEST_ACKED): _rule(State.OFFERED),
     # On another connection the request for the body may overtake the ack.
     (State.REQUESTING, Input.DOWNLOAD): _rule(State.SENDING, _serve),
-    (State.REQUESTING, Input.VERDICT): _rule(State.LINGERING),
+    (State.REQUESTING, Input.CONFIRMED): _rule(State.LINGERING),
+    (State.REQUESTING, Input.DENIED): _rule(State.LINGERING),
     (State.REQUESTING, Input.CANCEL): _rule(State.ENDING, _say_interrupted, outcome=_CANCELLED),
     (State.REQUESTING, Input.DISCONNECTED): _rule(State.DONE, outcome=_GONE),
     (State.REQUESTING, Input.TIMEOUT): _rule(State.ENDING, _say_timeout, outcome=_UNANSWERED),
     (State.OFFERED, Input.DOWNLOAD): _rule(State.SENDING, _serve),
-    (State.OFFERED, Input.VERDICT): _rule(State.LINGERING),
+    (State.OFFERED, Input.CONFIRMED): _rule(State.LINGERING),
+    (State.OFFERED, Input.DENIED): _rule(State.LINGERING),
     (State.OFFERED, Input.CANCEL): _rule(State.ENDING, _say_interrupted, outcome=_CANCELLED),
     (State.OFFERED, Input.DISCONNECTED): _rule(State.DONE, outcome=_GONE),
     (State.OFFERED, Input.TIMEOUT): _rule(State.ENDING, _say_timeout, outcome=_UNDECIDED),
     (State.SENDING, Input.PROGRESS): _rule(State.SENDING),
     (State.SENDING, Input.BODY_SENT): _rule(State.SENT),
     (State.SENDING, Input.BODY_BROKEN): _rule(State.CUT_OFF),
-    (State.SENDING, Input.VERDICT): _rule(State.LINGERING),
+    (State.SENDING, Input.CONFIRMED): _rule(State.LINGERING),
+    (State.SENDING, Input.DENIED): _rule(State.LINGERING),
     (State.SENDING, Input.FAILED): _rule(State.ENDING, _say_failed),
     (State.SENDING, Input.CANCEL): _rule(State.ENDING, _stop, _say_interrupted, outcome=_CANCELLED),
     (State.SENDING, Input.DISCONNECTED): _rule(State.SENDING_ALONE),
@@ -243,43 +255,47 @@ _RULES: Final[Mapping[tuple[State, Input], Rule[State, Sender]]] = {
     (State.SENDING_ALONE, Input.FAILED): _rule(State.DONE),
     (State.SENDING_ALONE, Input.CANCEL): _rule(State.DONE, _stop, outcome=_CANCELLED),
     (State.SENDING_ALONE, Input.TIMEOUT): _rule(State.DONE, _stop, outcome=_STALLED),
-    (State.SENT, Input.DOWNLOAD): _rule(State.SENDING, _serve),
-    (State.SENT, Input.VERDICT): _rule(State.LINGERING),
+    (State.SENT, Input.CONFIRMED): _rule(State.LINGERING),
+    (State.SENT, Input.DENIED): _rule(State.LINGERING),
     (State.SENT, Input.CANCEL): _rule(State.ENDING, _say_interrupted, outcome=_CANCELLED),
     (State.SENT, Input.DISCONNECTED): _rule(State.DONE, outcome=_UNCONFIRMED),
     (State.SENT, Input.TIMEOUT): _rule(State.DONE, outcome=_UNCONFIRMED),
-    (State.CUT_OFF, Input.DOWNLOAD): _rule(State.SENDING, _serve),
-    (State.CUT_OFF, Input.VERDICT): _rule(State.LINGERING),
+    (State.CUT_OFF, Input.CONFIRMED): _rule(State.LINGERING),
+    (State.CUT_OFF, Input.DENIED): _rule(State.LINGERING),
     (State.CUT_OFF, Input.CANCEL): _rule(State.ENDING, _say_interrupted, outcome=_CANCELLED),
     (State.CUT_OFF, Input.DISCONNECTED): _rule(State.DONE, outcome=_GONE),
     (State.CUT_OFF, Input.TIMEOUT): _rule(State.DONE, outcome=_GONE),
     (State.LINGERING, Input.DISCONNECTED): _rule(State.DONE, _stop),
     (State.LINGERING, Input.TIMEOUT): _rule(State.DONE, _stop),
     (State.ENDING, Input.STATUS_ACKED): _rule(State.LINGERING),
+    # Our end and its "ok" have crossed: it has everything.
+    (State.ENDING, Input.CONFIRMED): _rule(State.LINGERING),
     (State.ENDING, Input.DISCONNECTED): _rule(State.DONE),
     (State.ENDING, Input.TIMEOUT): _rule(State.DONE),
 }
 
 _LATE_REPORT = frozenset({Input.PROGRESS, Input.BODY_SENT, Input.BODY_BROKEN, Input.FAILED})
+# The archive goes out once: a receiver that could start it again and again would never let the radio go.
+_ONCE = frozenset({Input.DOWNLOAD})
 _HARMLESS: Final[Mapping[State, frozenset[Input]]] = {
-    State.CONNECTING: frozenset({Input.DOWNLOAD}),
-    State.NEGOTIATING: frozenset({Input.DOWNLOAD}),
-    State.SENDING: frozenset({Input.DOWNLOAD}),
-    State.SENDING_ALONE: frozenset({Input.DOWNLOAD}),
-    State.SENT: _LATE_REPORT,
-    State.CUT_OFF: _LATE_REPORT,
-    State.LINGERING: _LATE_REPORT | {Input.DOWNLOAD, Input.VERDICT, Input.CANCEL},
-    State.ENDING: _LATE_REPORT | {Input.DOWNLOAD, Input.VERDICT, Input.CANCEL},
+    State.CONNECTING: _ONCE,
+    State.NEGOTIATING: _ONCE,
+    State.SENDING: _ONCE,
+    State.SENDING_ALONE: _ONCE | {Input.CONFIRMED, Input.DENIED, Input.DISCONNECTED},
+    State.SENT: _ONCE | _LATE_REPORT,
+    State.CUT_OFF: _ONCE | _LATE_REPORT,
+    State.LINGERING: _ONCE | _LATE_REPORT | {Input.CONFIRMED, Input.DENIED, Input.CANCEL},
+    State.ENDING: _ONCE | _LATE_REPORT | {Input.DENIED, Input.CANCEL},
 }
 
 _LAW: Final = Law(State.CONNECTING, State.DONE, Input.TIMEOUT, _RULES, _HARMLESS, last_words=(Drop(),))
 
 _BEFORE_THE_OFFER: Final = (State.CONNECTING, State.NEGOTIATING)
-_AWAITED_ACKS: Final = (
-    (VERSION_NEGOTIATION, State.NEGOTIATING, Input.NEGOTIATION_ACKED),
-    (SEND_REQUEST, State.REQUESTING, Input.REQUEST_ACKED),
-    ("status", State.ENDING, Input.STATUS_ACKED),
-)
+_AWAITED_ACKS: Final = {
+    State.NEGOTIATING: _Awaited(_NEGOTIATION_ID, VERSION_NEGOTIATION, Input.NEGOTIATION_ACKED),
+    State.REQUESTING: _Awaited(_REQUEST_ID, SEND_REQUEST, Input.REQUEST_ACKED),
+    State.ENDING: _Awaited(_STATUS_ID, STATUS, Input.STATUS_ACKED),
+}
 
 
 def _limits(timeouts: Timeouts) -> dict[State, float]:
