@@ -11,6 +11,10 @@ class FerryError(Exception):
 
     remedy: str = ""
 
+    def explain(self) -> str:
+        """What happened and what can be done about it, as one line."""
+        return f"{str(self).rstrip('.')}. {self.remedy}".rstrip()
+
 
 class LocalProtocolError(FerryError):
     """We asked a protocol machine for something its state does not allow: a bug of ours."""

@@ -1,5 +1,6 @@
 """What a verb says: sentences and a progress bar for people, one JSON object a line for scripts."""
 
+import contextlib
 import json
 import sys
 import time
@@ -28,13 +29,19 @@ class Console:
         """Report an event: `sentence` to people, `event` and `fields` to scripts."""
         line = json.dumps({"event": event, **fields}, ensure_ascii=False) if self.as_json else sentence
         if line:
-            print(line, flush=True)
+            _print(line)
 
     def progress(self, total_bytes: int, doing: str) -> Progress:
         """Start a progress display that suits where the output goes."""
         if self.as_json:
             return _JsonProgress(total_bytes, doing)
         return _bar(total_bytes, doing) if sys.stderr.isatty() else _PlainProgress(total_bytes, doing)
+
+
+def _print(line: str) -> None:
+    """Print a line, or not: a reader who has left (`| head`) must not stop a transfer."""
+    with contextlib.suppress(BrokenPipeError):
+        print(line, flush=True)
 
 
 class _PlainProgress:
@@ -59,7 +66,7 @@ class _PlainProgress:
 
     def _report(self, done_bytes: int, bytes_per_s: float) -> None:
         done, total = megabytes(done_bytes), megabytes(self._total_bytes)
-        print(f"{self._doing}  {done} of {total}, {bytes_per_s / 1e6:.0f} MB/s", flush=True)
+        _print(f"{self._doing}  {done} of {total}, {bytes_per_s / 1e6:.0f} MB/s")
 
 
 class _JsonProgress(_PlainProgress):
@@ -67,7 +74,7 @@ class _JsonProgress(_PlainProgress):
 
     def _report(self, done_bytes: int, bytes_per_s: float) -> None:
         fields = {"event": "progress", "bytes": done_bytes, "total_bytes": self._total_bytes}
-        print(json.dumps({**fields, "bytes_per_s": round(bytes_per_s)}), flush=True)
+        _print(json.dumps({**fields, "bytes_per_s": round(bytes_per_s)}))
 
 
 class _Bar:

@@ -125,11 +125,11 @@ def _verdict(receipt: Receipt, kept_bytes: int, seconds: float, into: Path) -> s
         return f"Safe: {kept}, {megabytes(kept_bytes)}{speed}, in {into}"
     if receipt.outcome.kind is OutcomeKind.UNCONFIRMED:
         return f"Safe: {kept}, in {into}. The sender is gone and may show a failure."
-    return f"{receipt.outcome.kind.value.capitalize()}: {_reason(receipt)}. {kept} before that."
+    return f"{receipt.outcome.kind.value.capitalize()}: {_reason(receipt).rstrip('.')}. {kept} before that."
 
 
 def _reason(receipt: Receipt) -> str:
     assert receipt.outcome is not None
-    reason = str(receipt.error or receipt.outcome.reason)
-    remedy = receipt.error.remedy if isinstance(receipt.error, FerryError) else ""
-    return f"{reason} {remedy}".strip().rstrip(".")
+    if isinstance(receipt.error, FerryError):
+        return receipt.error.explain()
+    return str(receipt.error or receipt.outcome.reason)

@@ -1,7 +1,8 @@
 """A task that we serve, as a person or a script sees it."""
 
 from stack.alliance.effects import Outcome, OutcomeKind
-from stack.station.console import Console, Progress
+from stack.alliance.messages import SendRequest
+from stack.station.console import Console, Progress, files, megabytes
 from stack.station.exit_status import ExitStatus
 
 _EXIT_STATUS = {
@@ -33,6 +34,19 @@ class SendingView:
         """Leave the progress display."""
         if self._progress is not None:
             self._progress.close()
+
+
+def report(console: Console, offer: SendRequest, outcome: Outcome, error: Exception | None) -> ExitStatus:
+    """Say how the serving ended; return the exit status that says the same."""
+    is_safe = outcome.kind is OutcomeKind.SAFE
+    reason = "" if is_safe else str(error or outcome.reason).rstrip(".")
+    sentence = (
+        f"Safe: the receiver confirmed {files(offer.file_count)}, {megabytes(offer.total_bytes)}"
+        if is_safe
+        else f"{outcome.kind.value.capitalize()}: {reason}."
+    )
+    console.say(sentence, "done", outcome=outcome.kind.value, reason=reason, files=offer.file_count)
+    return status_of(outcome)
 
 
 def status_of(outcome: Outcome) -> ExitStatus:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import random
 import signal
 import subprocess
@@ -63,6 +64,34 @@ def test_without_a_terminal_ask_refuses(tmp_path: Path) -> None:
     assert "--accept all" in "".join(lines)
     assert sender.verdict is not None
     assert sender.verdict["reason"] == "user refuse"
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])
+def test_a_person_at_a_terminal_is_asked(tmp_path: Path, answer: bytes, status: int) -> None:
+    ours, theirs = pty.openpty()
+    with phone(chunked(archive({"0/a.jpg": b"photo"}))) as sender:
+        command = ["receive", "--from", f"127.0.0.1:{sender.address[1]}", "--into", str(tmp_path)]
+        process = subprocess.Popen([*FERRY, *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 1000)
+        os.write(ours, answer)
+        assert process.wait(30) == status
+    os.close(ours)
+    assert "张三的手机 offers 1 file".encode() in shown
+    assert (visible(tmp_path) == {"a.jpg": b"photo"}) == (status == 0)
+
+
+def test_reader_who_leaves_does_not_stop_the_transfer(tmp_path: Path) -> None:
+    contents = {f"{number}/{number}.jpg": os.urandom(1000) for number in range(100)}
+    with phone(chunked(archive(contents)), offer(fileCount=100)) as sender:
+        process = receiver(sender.address, tmp_path, "--accept", "all", "--json")
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 0
+    assert len(visible(tmp_path)) == 100
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

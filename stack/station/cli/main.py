@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except FerryError as error:
-        print(f"ferry: {error} {error.remedy}".rstrip(), file=sys.stderr)
+        print(f"ferry: {error.explain()}", file=sys.stderr)
         return ExitStatus.ERROR
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from stack.alliance.sender import Timeouts
     from stack.station.console import Console, files, megabytes
     from stack.station.interrupt import cancel_on_signals
-    from stack.station.sending_view import SendingView, status_of
+    from stack.station.sending_view import SendingView, report
     from stack.transfer.pack import pick
     from stack.transfer.serve import Serving, listen, offer_of
 
@@ -52,8 +52,5 @@ def run(options: argparse.Namespace) -> int:
         with cancel_on_signals(serving.cancel) as interrupt:
             outcome = serving.run()
     view.close()
-    reason = str(serving.error or outcome.reason)
-    console.say(
-        f"{outcome.kind.value.capitalize()}: {reason}".rstrip(": "), "done", outcome=outcome.kind.value, reason=reason
-    )
-    return ExitStatus.INTERRUPTED if interrupt.came else status_of(outcome)
+    status = report(console, offer, outcome, serving.error)
+    return ExitStatus.INTERRUPTED if interrupt.came else status

@@ -54,7 +54,7 @@ def main() -> int:
     try:
         return share([Path(name) for name in sys.argv[1:]], Air(sys.stdin.buffer, sys.stdout.buffer))
     except FerryError as error:
-        print(f"virtual phone: {error}", file=sys.stderr)
+        print(f"virtual phone: {error.explain()}", file=sys.stderr)
         return 1
 
 
