@@ -88,9 +88,11 @@ def test_reader_who_leaves_does_not_stop_the_transfer(tmp_path: Path) -> None:
     with phone(chunked(archive(contents)), offer(fileCount=100)) as sender:
         process = receiver(sender.address, tmp_path, "--accept", "all", "--json")
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(30) == 0
+        assert (process.wait(30), process.stderr.read()) == (0, "")
+        process.stderr.close()
     assert len(visible(tmp_path)) == 100
 
 
