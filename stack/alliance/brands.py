@@ -1,7 +1,6 @@
 """Brand ids of the alliance: what a list shows beside a device's name (alliance protocol, 2.8)."""
 
 THIRD_PARTY = 255
-SAMSUNG = range(70, 76)
 
 _RANGES: tuple[tuple[int, int, str], ...] = (
     (10, 19, "OPPO"),
@@ -10,7 +9,7 @@ _RANGES: tuple[tuple[int, int, str], ...] = (
     (41, 45, "OnePlus"),
     (50, 59, "Meizu"),
     (60, 69, "nubia"),
-    (SAMSUNG.start, SAMSUNG.stop - 1, "Samsung"),
+    (70, 75, "Samsung"),
     (80, 89, "ZTE"),
     (90, 95, "Smartisan / ByteDance"),
     (100, 109, "Lenovo"),
