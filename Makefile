@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONLY ?=
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check lint bench lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,14 +13,16 @@ help:
 demo: $(VENV)/.demo ## run the main job: a virtual phone sends photos to a station
 	@$(BIN)/ferry demo
 
-test: $(VENV)/.dev ## everything: lint, types and every ring of tests (as root, installs what the rings need)
+test: lint ## everything: lint, types and every ring of tests (as root, installs what the rings need)
 	@tests/rings.sh
 
-check: $(VENV)/.dev ## the fast inner loop: lint, types and the unit ring
+check: lint ## the fast inner loop: lint, types and the unit ring
+	@$(BIN)/python -m pytest -q tests/unit
+
+lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/python -m pytest -q tests/unit
 
 bench: $(VENV)/.dev ## figures beside their references; ONLY=receive for one
 	@$(BIN)/python -m tests.bench $(ONLY)

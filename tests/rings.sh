@@ -1,7 +1,8 @@
 #!/bin/sh
-# Everything: lint, types and all rings of tests, from the inner to the outer. As root it installs what the rings need.
+# All rings of tests, from the inner to the outer. As root it installs what the rings need.
 set -eu
 bin=.venv/bin
+mkdir -p build
 
 # command:package of Debian
 needs="javac:default-jdk-headless bsdtar:libarchive-tools zip:zip strace:strace curl:curl"
@@ -14,15 +15,11 @@ if [ -n "$missing" ]; then
 		echo "ferry: installing$packages"
 		export DEBIAN_FRONTEND=noninteractive
 		# shellcheck disable=SC2086
-		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >build-apt.log 2>&1 ||
-			echo "ferry: apt-get could not install$packages: $(tail -n1 build-apt.log)" >&2
-		rm -f build-apt.log
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >build/apt.log 2>&1 ||
+			echo "ferry: apt-get could not install$packages: $(tail -n1 build/apt.log) (all of it: build/apt.log)" >&2
 	else
 		echo "ferry: not root, so these tests are left out for want of$missing (apt-get install$packages)"
 	fi
 fi
 
-$bin/ruff check -q .
-$bin/ruff format -q --check .
-$bin/mypy --no-error-summary
 exec $bin/python -m pytest -q tests

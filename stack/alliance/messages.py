@@ -37,7 +37,7 @@ _MAX_FILE_NAME_CHARS = 255
 _MAX_PATH_CHARS = 512
 _MAX_MESSAGE_ID = 2**31 - 1
 
-_FRAME = re.compile(r"(action|ack):([0-9]{1,10}):([A-Za-z0-9_]+)(?:\?([^\r\n]*))?", re.ASCII)
+_FRAME = re.compile(r"(action|ack):([0-9]{1,10}):([A-Za-z0-9_]{1,64})(?:\?([^\r\n]*))?", re.ASCII)
 
 # Both go into a request target as they are: what RFC 3986 allows there, less what would end or split the value.
 _TASK_ID = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@/-]{1,64}", re.ASCII)
@@ -144,10 +144,10 @@ def parse_send_request(message: Message) -> SendRequest:
         sender_name=_short_text(fields, "senderName", MAX_SENDER_NAME_CHARS),
         file_name=_short_text(fields, "fileName", _MAX_FILE_NAME_CHARS),
         mime_type=_short_text(fields, "mimeType") or "*/*",
-        file_count=max(0, min(fields.integer("fileCount") or 0, MAX_FILE_COUNT)),
+        file_count=_file_count(fields),
         total_bytes=quirks.announced_bytes(fields.integer("totalSize")),
         thumbnail=_local_path(fields.text("thumbnail")),
-        text=fields.text("catShareText"),
+        text=_shared_text(fields),
     )
 
 
@@ -219,6 +219,16 @@ def _read_task_id(fields: JsonObject) -> str | None:
 
 def _short_text(fields: JsonObject, name: str, max_chars: int = _MAX_SHORT_TEXT_CHARS) -> str:
     return clean_text(fields.text(name) or "", max_chars)
+
+
+def _file_count(fields: JsonObject) -> int:
+    return max(0, min(fields.integer("fileCount") or 0, MAX_FILE_COUNT))
+
+
+def _shared_text(fields: JsonObject) -> str | None:
+    """Read a text share. In doubt it is none: the archive has the text as well (6.8), but no text has the files."""
+    text = fields.text("catShareText")
+    return text if text and _file_count(fields) <= 1 else None
 
 
 def _local_path(path: str | None) -> str | None:

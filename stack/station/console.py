@@ -39,8 +39,8 @@ class Console:
 
 
 def _print(line: str) -> None:
-    """Print a line, or not: a reader who has left (`| head`) must not stop a transfer."""
-    with contextlib.suppress(BrokenPipeError):
+    """Print a line, or not: a reader who has left (`| head`) or a full log disk must not stop a transfer."""
+    with contextlib.suppress(OSError):
         print(line, flush=True)
 
 

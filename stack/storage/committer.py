@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from stack.storage.errors import DiskStalledError, SpoolClosedError, store_error
+from stack.storage.errors import DiskStalledError, FileGoneError, SpoolClosedError, store_error
 from stack.storage.folder import Folder
 from stack.storage.items import Begin, Flush, Item, Kept, Settle, SpoolLimits, Ticket
 from stack.storage.journal import EntryRow, Journal, TaskEnd
@@ -84,12 +84,17 @@ class Committer:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Make everything handed over durable, then end the thread."""
+        """Make everything handed over durable, then end the thread.
+
+        Raises `DiskStalledError` when the disk does not let it end; the thread still uses folder and journal then.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(self._limits.stall_s)
+            if self._thread.is_alive():
+                raise DiskStalledError(f"the disk took nothing for {self._limits.stall_s:.0f} seconds")
 
     def _has_room(self, item: Item) -> bool:
         if self._closing or not self._waiting or isinstance(item, Settle):
@@ -125,20 +130,22 @@ class Committer:
             self._changed.notify_all()
 
     def _process(self, group: _Group) -> None:
+        placed: list[Kept] = []
         try:
             if group.ticket.failure is None:
-                self._commit(group)
+                self._commit(group, placed)
         except Exception as error:
             if not isinstance(error, OSError | StoreError):
                 _log.exception("the disk thread met a bug")
             group.ticket.failure = store_error(error)
-        finally:
-            self._clean_up(group)
-            self._release(group)
+        self._clean_up(group)
+        self._release(group)
+        for kept in placed:
+            self._tell(kept)
         if group.settle is not None:
             self._settle(group.settle)
 
-    def _commit(self, group: _Group) -> None:
+    def _commit(self, group: _Group, durable: list[Kept]) -> None:
         ticket = group.ticket
         if group.begins:
             ticket.row = self._journal.begin_task(ticket.info, ticket.started)
@@ -148,7 +155,11 @@ class Committer:
             self._place(group.kept, placed)
         finally:
             whole = len(placed) == len(group.kept)
-            self._record(ticket, placed, group.settle if whole else None)
+            gone = self._gone(ticket) if whole and group.settle is not None else None
+            self._record(ticket, placed, group.settle if whole and gone is None else None)
+            durable += placed
+        if gone is not None:
+            raise FileGoneError(f"{gone} was there already, and was removed before the task ended")
 
     def _sync_data(self, group: _Group) -> None:
         stored = [kept.file for kept in group.kept if kept.file >= 0 and kept.twin is None]
@@ -164,7 +175,17 @@ class Committer:
         for kept in waiting:
             if kept.file >= 0:
                 placement.place(kept)
+            else:
+                kept.ticket.recognised[kept.name] = kept.sha256
             placed.append(kept)
+
+    def _gone(self, ticket: Ticket) -> str | None:
+        """A name that the task found to be safe already and that is not so *now*: somebody removed it meanwhile."""
+        for name, sha256 in ticket.recognised.items():
+            row = self._journal.named(name)
+            if row is None or row.sha256 != sha256 or not self._folder.confirms(row):
+                return name
+        return None
 
     def _record(self, ticket: Ticket, placed: Sequence[Kept], settle: Settle | None) -> None:
         new = [kept for kept in placed if kept.file >= 0]
@@ -174,8 +195,12 @@ class Committer:
             end = TaskEnd(ticket.row, self._now(), settle.ending) if settle is not None else None
             self._journal.record([self._row(kept) for kept in new], end)
             self._commits += 1
-        for kept in placed:
-            ticket.on_kept(KeptEntry(kept.name, kept.size_bytes, kept.sha256, kept.fate))
+
+    def _tell(self, kept: Kept) -> None:
+        try:
+            kept.ticket.on_kept(KeptEntry(kept.name, kept.size_bytes, kept.sha256, kept.fate))
+        except Exception:
+            _log.exception("the news of a kept entry was not taken")
 
     def _row(self, kept: Kept) -> EntryRow:
         return EntryRow(
@@ -190,11 +215,10 @@ class Committer:
         )
 
     def _clean_up(self, group: _Group) -> None:
-        for flush in group.flushes:
-            os.close(flush.file)
+        for file in [flush.file for flush in group.flushes] + [kept.file for kept in group.kept if kept.file >= 0]:
+            with suppress(OSError):  # the data is synced, or the task has failed already
+                os.close(file)
         for kept in group.kept:
-            if kept.file >= 0:
-                os.close(kept.file)
             if kept.temporary:
                 self._folder.remove_temporary(kept.temporary)
             if group.ticket.pending.get(kept.sha256) is kept:

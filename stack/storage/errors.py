@@ -26,6 +26,12 @@ class DiskStalledError(StoreError):
     remedy = "Check the disk, its cable and its power, then send again."
 
 
+class FileGoneError(StoreError):
+    """A file that vouched for what came was removed while the task ran."""
+
+    remedy = "Send again: it is stored then."
+
+
 class ReadOnlyError(StoreError):
     """The file system is mounted read-only, often after an error."""
 

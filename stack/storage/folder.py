@@ -33,7 +33,8 @@ _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _DIGEST_PIECE_BYTES = 1 << 20
 
-# FAT stores the modification time in steps of two seconds.
+# These keep a modification time to the nanosecond they report; FAT stores it in steps of two seconds.
+_EXACT_TIMES = frozenset({"ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "overlay"})
 _MTIME_TOLERANCE_NS = 2_000_000_000
 
 
@@ -50,7 +51,9 @@ class Folder:
             _lock(_opened(opened, _LOCK, _OPEN_LOCK, own))
             self._incoming = _subfolder(opened, _INCOMING, own)
             self._clear_incoming()
-            self._syncs_whole = _syncs_whole(path)
+            filesystem = _filesystem(path)
+            self._syncs_whole = can_syncfs(filesystem, os.uname().release)
+            self._mtime_tolerance_ns = 0 if filesystem in _EXACT_TIMES else _MTIME_TOLERANCE_NS
             self._temporary_numbers = count()
             self.journal_path = path / _OWN / _JOURNAL
             self._opened = opened.pop_all()
@@ -84,7 +87,7 @@ class Folder:
             status = self.status(row.name)
         except OSError:
             return False
-        same_time = abs(status.st_mtime_ns - row.mtime_ns) <= _MTIME_TOLERANCE_NS
+        same_time = abs(status.st_mtime_ns - row.mtime_ns) <= self._mtime_tolerance_ns
         return stat.S_ISREG(status.st_mode) and status.st_size == row.size_bytes and same_time
 
     def sync_if_same(self, name: str, size_bytes: int, sha256: bytes) -> bool:
@@ -163,9 +166,9 @@ def _lock(handle: int) -> None:
         raise FolderBusyError("another Ferry receives into this folder") from None
 
 
-def _syncs_whole(path: Path) -> bool:
+def _filesystem(path: Path) -> str:
     mountinfo = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
-    return can_syncfs(filesystem_type(path.resolve(), mountinfo), os.uname().release)
+    return filesystem_type(path.resolve(), mountinfo)
 
 
 def _sha256(file: int) -> bytes:

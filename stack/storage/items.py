@@ -36,7 +36,7 @@ class SpoolLimits:
 class Ticket:
     """One task, as both threads see it. `row` and `failure` are set by the disk thread.
 
-    `pending` finds what is kept but not journalled yet by its SHA-256.
+    `pending` finds what is kept but not journalled yet by its SHA-256; `recognised` is what was safe already, by name.
     """
 
     info: TaskInfo
@@ -45,6 +45,7 @@ class Ticket:
     row: int = 0
     failure: StoreError | None = None
     pending: dict[bytes, "Kept"] = field(default_factory=dict)
+    recognised: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

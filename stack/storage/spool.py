@@ -61,7 +61,6 @@ class Spool:
             opened.callback(journal.close)
             journal.break_unfinished(now())
             committer = Committer(self._folder, journal, self._limits, now)
-            opened.callback(committer.close)
             self._means = Means(self._folder, Known(self._folder, journal), committer, self._limits)
             self._opened = opened.pop_all()
 
@@ -73,7 +72,11 @@ class Spool:
         return SpoolTask(self._means, ticket)
 
     def close(self) -> None:
-        """Make durable what was kept, end the disk thread and unlock the folder."""
+        """Make durable what was kept, end the disk thread and unlock the folder.
+
+        Raises `StoreError` when the disk hangs; folder and journal stay open under the thread that waits for it.
+        """
+        self._means.committer.close()
         self._opened.close()
 
     def __enter__(self) -> "Spool":

@@ -4,17 +4,18 @@ It fills one preallocated buffer from TLS records (16 KiB at most, by TLS), so t
 pieces of 256 KiB, and it stops filling when the network pauses or the body may be over.
 """
 
-import contextlib
 from collections.abc import Callable
 
 from board.errors import RemoteProtocolError
 from stack.transfer.http import BodyDecoder, ResponseHead, TruncatedBodyError, get_request
-from stack.transfer.tls import Address, client_contexts, connect
+from stack.transfer.tls import Address, Context, authority, connect
 from stack.transfer.unpack import Unpacker
 
 PIECE_SIZE = 256 * 1024
 _GATHER_PAUSE_S = 0.05  # a pause of the network after which an unfilled piece is worked on
+_GATHER_LIMIT_S = 0.25  # how long a piece may take to fill, so that a trickle cannot hold the session up
 _DRAIN_PAUSE_S = 0.25  # how long the end of the body may lag behind the end of the archive
+_DRAIN_LIMIT_S = 0.5
 _SLOWEST_BYTES_PER_S = 10 * 1024
 _SLOWEST_OVER_S = 60.0
 
@@ -26,52 +27,68 @@ class TooSlowError(RemoteProtocolError):
 class Download:
     """One body on its way from a TLS connection into an `Unpacker`."""
 
-    def __init__(self, address: Address, target: str, unpacker: Unpacker, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        context: Context,
+        target: str,
+        unpacker: Unpacker,
+        clock: Callable[[], float],
+    ) -> None:
         self.complete = False
-        self.connection = connect(address, client_contexts())
+        self.connection = connect(address, [context])
         self.unpacker = unpacker
         self._clock = clock
         self._buffer = bytearray(PIECE_SIZE)
         self._view = memoryview(self._buffer)
         self._head = ResponseHead()
         self._body: BodyDecoder | None = None
+        self._ended = False
+        self._failure: OSError | None = None
         self._received_bytes = 0
         self._window = (clock(), 0)
-        self.connection.sendall(get_request(target, f"{address[0]}:{address[1]}"))
+        self.connection.sendall(get_request(target, authority(address)))
         self.connection.settimeout(_GATHER_PAUSE_S)
 
     def step(self) -> bool:
         """Work on the next piece. False: nothing has arrived, wait for the connection to become readable.
 
-        Raises `RemoteProtocolError`, `StoreError` or `OSError`; `close` then.
+        Takes about `_GATHER_LIMIT_S` at most, however slowly bytes trickle. Raises `RemoteProtocolError` or
+        `StoreError`; `close` then.
         """
-        size, ended = self._gather()
+        size = self._gather()
         if size:
             self._work(size)
-        if ended:
-            self._connection_ended()
-        if self.unpacker.complete and not self.complete:
+        if self.unpacker.complete:
             self._drain()
-        return size > 0 or ended
+        elif self._ended:
+            self._connection_ended()
+        return size > 0 or self._ended
 
     def close(self) -> None:
         """Give up the connection and whatever entry is incomplete."""
         self.unpacker.drop()
         self.connection.close()
 
-    def _gather(self) -> tuple[int, bool]:
-        """Fill the buffer from the connection; return its size and whether the connection ended."""
-        size, read, view, body = 0, self.connection.read, self._view, self._body
+    def _gather(self) -> int:
+        """Fill the buffer from the connection and return its size. Notes in `_ended` that no more will come."""
+        size, read, view, body, clock = 0, self.connection.read, self._view, self._body, self._clock
         may_end = _ends_any_time if body is None else body.may_end
-        with contextlib.suppress(TimeoutError):
-            while size < PIECE_SIZE:
+        until_s = clock() + _GATHER_LIMIT_S
+        try:
+            while size < PIECE_SIZE and clock() < until_s:
                 count: int = read(PIECE_SIZE - size, view[size:])  # type: ignore[assignment]
                 if not count:
-                    return size, True
+                    self._ended = True
+                    break
                 size += count
                 if may_end(self._buffer, size):
                     break
-        return size, False
+        except TimeoutError:
+            pass
+        except OSError as error:
+            self._ended, self._failure = True, error
+        return size
 
     def _work(self, size: int) -> None:
         self._check_rate(size)
@@ -86,6 +103,8 @@ class Download:
         self.unpacker.feed(self._view[start:end])
 
     def _connection_ended(self) -> None:
+        if self._failure is not None:
+            raise TruncatedBodyError(f"the connection broke: {self._failure}")
         if self._body is None:
             self._head.feed(b"")
             raise TruncatedBodyError("the connection ended inside the head of the answer")
@@ -93,12 +112,15 @@ class Download:
         self.unpacker.end()
 
     def _drain(self) -> None:
-        """Read to the body's end, so that closing does not reset the connection (alliance protocol, 6.5)."""
+        """Read to the body's end for a moment, so that closing does not reset the connection (alliance protocol, 6.5).
+
+        The archive is complete: however the connection ends now, that stays true.
+        """
         assert self._body is not None
         self.connection.settimeout(_DRAIN_PAUSE_S)
-        ended = False
-        while not self._body.finished and not ended:
-            size, ended = self._gather()
+        until_s = self._clock() + _DRAIN_LIMIT_S
+        while not self._body.finished and not self._ended and self._clock() < until_s:
+            size = self._gather()
             if not size:
                 break
             self._work(size)

@@ -15,7 +15,6 @@ else:
 
 crc32 = zlib.crc32
 InflateError = zlib.error
-IMPLEMENTATION = "zlib-ng" if hasattr(zlib, "ZLIBNG_VERSION") else "zlib"
 
 
 def inflater() -> Any:

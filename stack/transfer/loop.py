@@ -16,7 +16,7 @@ from typing import Protocol
 from stack.transfer.websocket import WebSocket, WebSocketError
 
 _READ_SIZE = 64 * 1024
-_SEND_TIMEOUT_S = 5.0
+_SEND_TIMEOUT_S = 1.0  # messages are small: only a peer that does not read at all makes us wait
 
 
 class Source(Protocol):
@@ -102,16 +102,19 @@ class SessionLoop:
             self._commands.popleft()()
 
     def _read(self) -> None:
-        """Read until the connection has no more for now: what TLS has buffered does not wake the selector."""
-        while self._socket is not None and self._websocket is not None:
-            try:
-                self._socket.settimeout(0)
-                data = self._socket.recv(_READ_SIZE)
-            except ssl.SSLWantReadError:
-                return
-            except OSError:
-                data = b""
-            self._feed(data)
+        """Read once, so that a flood does not keep deadlines, commands and the body from their turn."""
+        if self._socket is None:
+            return
+        try:
+            self._socket.settimeout(0)
+            data = self._socket.recv(_READ_SIZE)
+        except ssl.SSLWantReadError:
+            return
+        except OSError:
+            data = b""
+        self._feed(data)
+        if self._socket is not None and self._socket.pending():
+            self.post(self._read)  # what TLS has buffered does not wake the selector
 
     def _feed(self, data: bytes) -> None:
         assert self._websocket is not None
@@ -126,6 +129,8 @@ class SessionLoop:
             self._on_open()
         for text in texts:
             self._on_text(text)
+        if self._websocket is not None and self._websocket.failure is not None:
+            self._lose(str(self._websocket.failure))
         if not data or (self._websocket is not None and self._websocket.is_closed):
             self._lose("the peer closed the WebSocket")
 

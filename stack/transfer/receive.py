@@ -28,7 +28,7 @@ from stack.transfer.entry_store import (
     TaskStore,
 )
 from stack.transfer.loop import SessionLoop, Source
-from stack.transfer.tls import Address, client_contexts, connect
+from stack.transfer.tls import Address, Context, authority, client_contexts, connect
 from stack.transfer.unpack import Unpacker
 from stack.transfer.websocket import WebSocket
 from stack.transfer.zip_format import ZipError
@@ -103,6 +103,7 @@ class Reception:
         self._task: TaskStore | None = None
         self._settle_deadline_s: float | None = None
         self._download: Download | None = None
+        self._context: Context | None = None
         self._receipt = Receipt()
 
     def run(self) -> Receipt:
@@ -114,7 +115,8 @@ class Reception:
         """
         try:
             connection = connect(self._address, client_contexts())
-            self._loop.attach(connection, WebSocket.client(f"{self._address[0]}:{self._address[1]}"))
+            self._context = connection.context  # the one that worked
+            self._loop.attach(connection, WebSocket.client(authority(self._address)))
             while self._machine.outcome is None or self._settle_deadline_s is not None:
                 self._turn()
             self._receipt.outcome = self._machine.outcome
@@ -210,10 +212,11 @@ class Reception:
 
     def _start_download(self, target: str) -> None:
         assert self._task is not None
+        assert self._context is not None
         self._receipt.started_s = self._clock()
         unpacker = Unpacker(self._task, self._limits)
         try:
-            self._download = Download(self._address, target, unpacker, self._clock)
+            self._download = Download(self._address, self._context, target, unpacker, self._clock)
         except (FerryError, OSError) as error:
             self._fail(error)
         else:
@@ -225,8 +228,12 @@ class Reception:
         content = text.encode()
         try:
             writer = self._task.begin(f"text-{datetime.fromtimestamp(now):%Y%m%d-%H%M%S}.txt", now)
-            writer.write(content)
-            writer.keep(hashlib.sha256(content).digest())
+            try:
+                writer.write(content)
+                writer.keep(hashlib.sha256(content).digest())
+            except StoreError:
+                writer.drop()
+                raise
         except StoreError as error:
             self._fail(error)
             return
@@ -261,7 +268,7 @@ class Reception:
 
     def _fail(self, error: Exception) -> None:
         """Give the task up for `error`, keep what is complete, and tell the peer what it can understand of it."""
-        self._receipt.error = self._receipt.error or error
+        self._receipt.error = error
         self._end_download()
         self._settle(Ending.BROKEN)
         kind, reason = _verdict(error)
@@ -280,7 +287,8 @@ class Reception:
         self._perform(self._machine.text_received(text, self._clock()))
 
     def _lost(self, reason: str) -> None:
-        self._receipt.error = self._receipt.error or FerryError(reason)
+        if self._machine.outcome is None:
+            self._receipt.error = self._receipt.error or FerryError(reason)
         self._perform(self._machine.disconnected(self._clock()))
 
 

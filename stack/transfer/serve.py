@@ -5,7 +5,6 @@ own, so that a peer that connects and says nothing holds up nobody; the one that
 """
 
 import contextlib
-import queue
 import socket
 import ssl
 import threading
@@ -52,7 +51,8 @@ class Observer(Protocol):
 def listen(address: Address) -> socket.socket:
     """Open the listening socket; port 0 takes a free one. Raises `ConnectError`."""
     try:
-        return socket.create_server(address, backlog=_CONNECTIONS_LIMIT)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        return socket.create_server(address, family=family, backlog=_CONNECTIONS_LIMIT)
     except OSError as error:
         raise ConnectError(f"{address[0]} port {address[1]} cannot be listened at: {error.strerror or error}") from None
 
@@ -154,27 +154,25 @@ class Serving:
             closing.pop_all()
             self._loop.post(lambda: self._adopt(connection, request))
         elif request.method == "GET" and request.target == download_target(self._offer.task_id):
-            verdict: queue.SimpleQueue[Effect] = queue.SimpleQueue()
-            self._loop.post(lambda: self._requested(connection, verdict))
-            self._send_body(connection, verdict.get(timeout=HANDSHAKE_TIMEOUT_S))
+            closing.pop_all()
+            self._loop.post(lambda: self._requested(connection))
         else:
             connection.sendall(_NOT_FOUND)
 
-    def _send_body(self, connection: ssl.SSLSocket, verdict: Effect) -> None:
-        if isinstance(verdict, RefuseDownload):
-            connection.sendall(error_response(verdict.status, "One download at a time"))
-            return
+    def _send_body(self, connection: ssl.SSLSocket) -> None:
         connection.settimeout(None)  # the machine knows how long a stall may last, and shuts the socket down then
         try:
             self._pump_body(connection)
         except ReceiverGoneError:
             self._loop.post(lambda: self._perform(self._machine.body_broken(self._clock())))
-        except (FerryError, OSError) as error:
+        except Exception as error:  # whatever a file does to us, the machine must hear of it
             self.error = error
             reason = str(error)
             self._loop.post(lambda: self._perform(self._machine.failed(reason, self._clock())))
         else:
             self._loop.post(lambda: self._perform(self._machine.body_sent(self._clock())))
+        finally:
+            connection.close()
 
     def _pump_body(self, connection: ssl.SSLSocket) -> None:
         _send(connection, CHUNKED_ZIP_HEAD)
@@ -205,14 +203,14 @@ class Serving:
         websocket = WebSocket.server()
         self._loop.attach(connection, websocket, request.raw)
 
-    def _requested(self, connection: ssl.SSLSocket, verdict: "queue.SimpleQueue[Effect]") -> None:
-        todo = self._machine.download_requested(self._offer.task_id, self._clock())
-        for effect in todo:
+    def _requested(self, connection: ssl.SSLSocket) -> None:
+        for effect in self._machine.download_requested(self._offer.task_id, self._clock()):
             if isinstance(effect, ServeBody):
                 self._body = connection
-            if isinstance(effect, ServeBody | RefuseDownload):
-                verdict.put(effect)
-        self._perform(todo)
+                threading.Thread(target=self._send_body, args=(connection,), daemon=True).start()
+            if isinstance(effect, RefuseDownload):
+                with contextlib.suppress(OSError), connection:
+                    connection.sendall(error_response(effect.status, "Not now"))
 
     def _stop_body(self) -> None:
         if self._body is not None:
@@ -228,7 +226,8 @@ class Serving:
         self._perform(self._machine.text_received(text, self._clock()))
 
     def _lost(self, reason: str) -> None:
-        self.error = self.error or FerryError(reason)
+        if self._machine.outcome is None:
+            self.error = self.error or FerryError(reason)
         self._perform(self._machine.disconnected(self._clock()))
 
 

@@ -15,6 +15,7 @@ from board.cpu import has_aes
 from board.errors import FerryError
 
 Address = tuple[str, int]
+Context = ssl.SSLContext
 CONNECT_TIMEOUT_S = 3.0
 HANDSHAKE_TIMEOUT_S = 5.0
 # Phones show RSA-1024 signed with SHA-1, which OpenSSL's security level 1 refuses.
@@ -25,6 +26,16 @@ class ConnectError(FerryError):
     """No TLS connection to the peer came about."""
 
     remedy = "Check that the peer is still in sharing mode and on the same network, then share again."
+
+
+class HandshakeError(ConnectError):
+    """Somebody answers, but not with TLS that we share."""
+
+
+def authority(address: Address) -> str:
+    """Write an address as HOST:PORT, an IPv6 host in brackets (RFC 3986, 3.2)."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def client_contexts(aes: bool | None = None) -> list[ssl.SSLContext]:
@@ -49,12 +60,9 @@ def connect(address: Address, contexts: list[ssl.SSLContext]) -> ssl.SSLSocket:
         ConnectError: nobody listens, or no handshake succeeds.
     """
     for context in contexts[:-1]:
-        with contextlib.suppress(ssl.SSLError):
+        with contextlib.suppress(HandshakeError):
             return _connect(address, context)
-    try:
-        return _connect(address, contexts[-1])
-    except ssl.SSLError as error:
-        raise ConnectError(f"the TLS handshake with {address[0]} failed: {error.reason or error}") from None
+    return _connect(address, contexts[-1])
 
 
 def server_context() -> ssl.SSLContext:
@@ -96,12 +104,10 @@ def _connect(address: Address, context: ssl.SSLContext) -> ssl.SSLSocket:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         return context.wrap_socket(connection)
-    except ssl.SSLError:
+    except OSError as error:  # a refusal, a reset or silence
         connection.close()
-        raise
-    except OSError as error:
-        connection.close()
-        raise ConnectError(f"{address[0]} did not answer the TLS handshake: {error}") from None
+        reason = error.reason if isinstance(error, ssl.SSLError) else error
+        raise HandshakeError(f"the TLS handshake with {address[0]} failed: {reason}") from None
 
 
 @contextlib.contextmanager

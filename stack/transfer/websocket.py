@@ -35,7 +35,7 @@ class WebSocketLimits:
     """What a peer may send. A shared text may be 2 MiB long, so a message may be a little more."""
 
     message_chars: int = 2_621_440
-    control_frames_per_s: int = 100
+    frames_per_s: int = 100
 
 
 class WebSocket:
@@ -44,13 +44,14 @@ class WebSocket:
     def __init__(self, connection: WSConnection, limits: WebSocketLimits) -> None:
         self.is_open = False
         self.is_closed = False
+        self.failure: WebSocketError | None = None
         self._connection = connection
         self._limits = limits
         self._output = bytearray()
         self._parts: list[str] = []
         self._chars = 0
-        self._control_window_s = 0.0
-        self._control_frames = 0
+        self._window_s = 0.0
+        self._frames = 0
 
     @classmethod
     def client(cls, host: str, limits: WebSocketLimits | None = None) -> "WebSocket":
@@ -67,17 +68,32 @@ class WebSocket:
     def feed(self, data: bytes, now: float) -> list[str]:
         """Take bytes of the connection at `now` (monotonic seconds) and return the messages that they complete.
 
-        Empty `data` means that the peer closed the connection. Raises `WebSocketError`.
+        Empty `data` means that the peer closed the connection. Raises `WebSocketError`; where messages came before
+        what is wrong, returns them and notes the error in `failure`.
         """
         if self.is_closed:
             return []
+        texts: list[str] = []
+        try:
+            self._feed(data, now, texts)
+        except WebSocketError as error:
+            self.is_closed = True
+            self.failure = error
+            if not texts:
+                raise
+        return texts
+
+    def _feed(self, data: bytes, now: float, texts: list[str]) -> None:
         try:
             self._connection.receive_data(data or None)
-            return [text for event in self._connection.events() for text in self._take(event, now)]
+            for event in self._connection.events():
+                texts += self._take(event, now)
         except WsRemoteError as error:
             raise WebSocketError(f"the WebSocket is broken: {error}") from None
         except WsLocalError as error:
             raise WebSocketError(f"the peer left the WebSocket in a wrong state: {error}") from None
+        except UnicodeError:
+            raise WebSocketError("the WebSocket is broken: a header is no ASCII") from None
 
     def send_text(self, text: str) -> None:
         """Queue one text message. Nothing happens once the WebSocket is closed."""
@@ -102,13 +118,13 @@ class WebSocket:
     def _take(self, event: Event, now: float) -> list[str]:
         match event:
             case TextMessage():
-                return self._take_text(event)
+                return self._take_text(event, now)
             case AcceptConnection():
                 self.is_open = True
             case UpgradeRequest():
                 self._accept(event)
             case Ping():
-                self._count_control_frame(now)
+                self._count_frame(now)
                 self._send(event.response())
             case CloseConnection():
                 self._take_close(event)
@@ -117,10 +133,12 @@ class WebSocket:
             case RejectConnection() | RejectData():
                 raise WebSocketError("the peer refused the WebSocket")
             case _:
-                self._count_control_frame(now)
+                self._count_frame(now)
         return []
 
-    def _take_text(self, event: TextMessage) -> list[str]:
+    def _take_text(self, event: TextMessage, now: float) -> list[str]:
+        if event.message_finished or (event.frame_finished and not event.data):
+            self._count_frame(now)
         self._chars += len(event.data)
         if self._chars > self._limits.message_chars:
             raise WebSocketError(f"a message is longer than {self._limits.message_chars} characters")
@@ -145,9 +163,9 @@ class WebSocket:
         self._send(AcceptConnection())
         self.is_open = True
 
-    def _count_control_frame(self, now: float) -> None:
-        if now - self._control_window_s >= 1:
-            self._control_window_s, self._control_frames = now, 0
-        self._control_frames += 1
-        if self._control_frames > self._limits.control_frames_per_s:
-            raise WebSocketError("the peer floods the WebSocket with control frames")
+    def _count_frame(self, now: float) -> None:
+        if now - self._window_s >= 1:
+            self._window_s, self._frames = now, 0
+        self._frames += 1
+        if self._frames > self._limits.frames_per_s:
+            raise WebSocketError("the peer floods the WebSocket with frames")

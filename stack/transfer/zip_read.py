@@ -58,7 +58,7 @@ class ArchiveTooLargeError(ZipError):
 class ZipLimits:
     """What an archive may hold at most. Sizes are unpacked bytes (alliance protocol, 8)."""
 
-    entries: int = 10_000
+    entries: int = 50_000
     entry_bytes: int = 16 << 30
     total_bytes: int = 64 << 30
     ratio: int = 200
@@ -151,6 +151,8 @@ class ZipReader:
         data, used = payload.unpack(self._piece[self._position :])
         self._position += used
         self._check_limits(payload.size - before)
+        if self._header.is_directory and payload.size:
+            raise ZipError("a directory holds data")
         if data:
             return _Next.TURN if self._header.is_directory else data
         return _Next.TURN if used or payload.ended else _Next.PIECE

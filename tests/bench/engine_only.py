@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from stack.transfer.download import Download
 from stack.transfer.entry_store import Ending, Piece, StoreError
+from stack.transfer.tls import client_contexts
 from stack.transfer.unpack import Unpacker
 
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -46,7 +47,9 @@ class _PlainFolder:
 
 def main(arguments: Sequence[str]) -> None:
     port, target, path = arguments
-    download = Download(("127.0.0.1", int(port)), target, Unpacker(_PlainFolder(path)), time.monotonic)
+    download = Download(
+        ("127.0.0.1", int(port)), client_contexts()[-1], target, Unpacker(_PlainFolder(path)), time.monotonic
+    )
     while not download.complete:
         download.step()
     download.close()

@@ -236,7 +236,8 @@ def test_useless_messages_lead_home(tmp_path: Path, text: str) -> None:
         (b"\x01\x7e\xff\xff" + b"x" * 65535 + (b"\x00\x7e\xff\xff" + b"x" * 65535) * 100, "longer"),
         (b"\x82\x01x", "binary"),
         (b"\x81\x02\xff\xfe", "broken"),
-        (b"\x89\x00" * 500, "control frames"),
+        (b"\x89\x00" * 500, "floods"),
+        (b"\x81\x00" * 500_000, "floods"),
         (b"\xff" * 100, "broken"),
     ],
 )

@@ -48,4 +48,4 @@ def run(options: argparse.Namespace) -> int:
         view.close()
     status = report(console, receipt, options.into)
     print(table(receipt, options.into))
-    return ExitStatus.INTERRUPTED if interrupt.came else status
+    return ExitStatus.INTERRUPTED if interrupt.came and status is not ExitStatus.SAFE else status

@@ -1,6 +1,7 @@
 """`ferry`: parses the command line and hands over to a verb. Heavy imports wait until a verb runs."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from typing import Protocol
@@ -55,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return its exit status. Errors become one line, with the remedy where there is one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options))

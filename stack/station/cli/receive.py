@@ -1,7 +1,8 @@
 """Receive files from a peer that already shares a network with us, without Bluetooth or Wi-Fi of our own.
 
 The peer is anything that serves the alliance protocol, such as `ferry send --listen`. The exit status is 0 only
-when every offered file is safe: written, synced to the disk and entered in the journal in DIR/.ferry/.
+when the archive came whole and every file in it is safe: written, synced to the disk and entered in the journal in
+DIR/.ferry/.
 """
 
 import argparse
@@ -43,4 +44,4 @@ def run(options: argparse.Namespace) -> int:
             receipt = reception.run()
         view.close()
     status = report(console, receipt, options.into)
-    return ExitStatus.INTERRUPTED if interrupt.came else status
+    return ExitStatus.INTERRUPTED if interrupt.came and status is not ExitStatus.SAFE else status

@@ -53,4 +53,4 @@ def run(options: argparse.Namespace) -> int:
             outcome = serving.run()
     view.close()
     status = report(console, offer, outcome, serving.error)
-    return ExitStatus.INTERRUPTED if interrupt.came else status
+    return ExitStatus.INTERRUPTED if interrupt.came and status is not ExitStatus.SAFE else status

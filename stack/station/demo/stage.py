@@ -36,10 +36,6 @@ class Stage:
         self._air.send("status", build_device_info(DeviceInfo(keys.public_key)))
         return parse_link_info(self._air.receive("p2p"), keys)
 
-    def phone_status(self) -> int:
-        """Wait for the phone to leave, and return its exit status."""
-        return self._phone.wait(_LEAVING_PATIENCE_S)
-
     def __enter__(self) -> Self:
         return self
 

@@ -71,7 +71,7 @@ class TestTable:
 def receiver_in(state: receiving.State, text: bool = False) -> Receiver:
     """A receiver that has been led into `state`."""
     machine = Receiver(now=0)
-    offer = OFFER_TEXT.replace('"taskId"', '"catShareText":"hi","taskId"') if text else OFFER_TEXT
+    offer = OFFER_TEXT.replace('"fileCount":2', '"catShareText":"hi","fileCount":1') if text else OFFER_TEXT
     ways: dict[str, list[Callable[[], object]]] = {
         "CONNECTING": [],
         "WAITING": [lambda: machine.opened(0)],

@@ -69,8 +69,18 @@ def test_version_is_never_a_reason_to_stop() -> None:
 
 
 def test_offer_survives_the_wire() -> None:
-    offer = SendRequest("7", "1c5e", "张三", "a.jpg", "image/*", 3, 5 << 30, None, "a\ntext")
-    assert parse_send_request(parse_message(send_request(1, offer).to_text())) == offer
+    for offer in (
+        SendRequest("7", "1c5e", "张三", "a.jpg", "image/*", 3, 5 << 30),
+        SendRequest("7", "1c5e", "张三", "", "text/plain", 1, 6, None, "a\ntext"),
+    ):
+        assert parse_send_request(parse_message(send_request(1, offer).to_text())) == offer
+
+
+def test_text_beside_files_is_no_text_share() -> None:
+    """Saying ok to the text would say it for files that nobody fetched."""
+    assert read_offer(id="7", fileCount=1, catShareText="hi").text == "hi"
+    assert read_offer(id="7", fileCount=2, catShareText="hi").text is None
+    assert read_offer(id="7", fileCount=12, catShareText="").text is None
 
 
 def read_offer(**fields: object) -> SendRequest:

@@ -14,6 +14,7 @@ from stack.storage.errors import (
     DiskFailedError,
     DiskFullError,
     DiskStalledError,
+    FileGoneError,
     FileTooLargeError,
     FolderBusyError,
     FolderUnusableError,
@@ -147,10 +148,26 @@ class TestKnown:
         assert deliver(spool, [("b.jpg", A)]).names == ["a.jpg"]
         assert visible(folder) == {"a.jpg": A}
 
-    def test_a_time_that_fat_rounds_is_the_same(self, folder: Path, spool: Spool) -> None:
+    @pytest.mark.parametrize(("filesystem", "fate"), [("vfat", "already safe"), ("ext4", "stored")])
+    def test_a_time_that_fat_rounds_is_the_same_only_there(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, filesystem: str, fate: str
+    ) -> None:
+        monkeypatch.setattr("stack.storage.folder._filesystem", lambda path: filesystem)
+        with Spool(folder, limits=QUICK) as spool:
+            deliver(spool, [("a.jpg", A)])
+            os.utime(folder / "a.jpg", (MODIFIED - 2, MODIFIED - 2))
+            assert deliver(spool, [("b.jpg", A)]).fates == [fate]
+
+    def test_a_known_file_that_goes_before_the_end_fails_the_task(self, folder: Path, spool: Spool) -> None:
         deliver(spool, [("a.jpg", A)])
-        os.utime(folder / "a.jpg", (MODIFIED - 2, MODIFIED - 2))
-        assert deliver(spool, [("b.jpg", A)]).fates == ["already safe"]
+        task = spool.open_task(offer([]), lambda _: None)
+        send(task, "a.jpg", A)
+        (folder / "a.jpg").unlink()
+        send(task, "b.jpg", B)
+        errors = settled(lambda done: task.settle(Ending.COMPLETE, done))
+        assert [type(error) for error in errors] == [FileGoneError]
+        assert visible(folder) == {"b.jpg": B}
+        assert deliver(spool, [("a.jpg", A)]).fates == ["stored"]
 
     def test_another_file_under_an_old_name_does_not_pass_for_it(self, folder: Path, spool: Spool) -> None:
         deliver(spool, [("a.jpg", A)])
@@ -274,7 +291,7 @@ class TestEnds:
     def test_callers_that_raise_do_not_stop_the_disk_thread(self, spool: Spool) -> None:
         task = spool.open_task(offer([]), raiser(RuntimeError("a bug")))
         send(task, "a.jpg", A)
-        assert [type(error) for error in settled(lambda done: task.settle(Ending.COMPLETE, done))] == [StoreError]
+        assert settled(lambda done: task.settle(Ending.COMPLETE, done)) == [None]
         spool.open_task(offer([]), lambda _: None).settle(Ending.COMPLETE, raiser(RuntimeError("a bug")))
         assert deliver(spool, [("b.jpg", B)]).error is None
 

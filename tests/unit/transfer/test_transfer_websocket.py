@@ -9,7 +9,7 @@ from wsproto.frame_protocol import FrameProtocol, Opcode
 
 from stack.transfer.websocket import WebSocket, WebSocketError, WebSocketLimits
 
-LIMITS = WebSocketLimits(message_chars=5000, control_frames_per_s=3)
+LIMITS = WebSocketLimits(message_chars=5000, frames_per_s=5)
 
 
 def pair() -> tuple[WebSocket, WebSocket]:
@@ -33,7 +33,7 @@ def test_messages_pass_both_ways_in_any_pieces() -> None:
             end.send_text("照片")
             end.send_text("x" * 300)
             wire = end.take_output()
-            got = [text for at in range(0, len(wire), step) for text in other.feed(wire[at : at + step], 0)]
+            got = [text for at in range(0, len(wire), step) for text in other.feed(wire[at : at + step], step)]
             assert got == ["照片", "x" * 300]
 
 
@@ -82,8 +82,9 @@ def test_close_is_told() -> None:
         (b"\xc1\x01x", "broken"),
         (b"\x81\x81\0\0\0\0x", "broken"),
         (b"\x09\x00", "broken"),
-        (frame(Opcode.PING, b"") * 4, "control frames"),
-        (frame(Opcode.PONG, b"") * 4, "control frames"),
+        (frame(Opcode.PING, b"") * 6, "floods"),
+        (frame(Opcode.PONG, b"") * 6, "floods"),
+        (frame(Opcode.TEXT, b"", fin=False) + frame(Opcode.CONTINUATION, b"", fin=False) * 6, "floods"),
     ],
 )
 def test_hostile_frames_are_refused(wire: bytes, words: str) -> None:
@@ -94,10 +95,36 @@ def test_hostile_frames_are_refused(wire: bytes, words: str) -> None:
                 client.feed(wire[at : at + step], 0)
 
 
-def test_control_frames_are_counted_by_the_second() -> None:
+def test_frames_are_counted_by_the_second() -> None:
     client, _ = pair()
     for second in range(5):
-        client.feed(frame(Opcode.PING, b"") * 3, second)
+        client.feed(frame(Opcode.PING, b"") * 2 + frame(Opcode.TEXT, b"x") * 3, second)
+
+
+def test_messages_before_a_broken_frame_are_delivered() -> None:
+    for after in (frame(Opcode.BINARY, b"x"), frame(Opcode.CLOSE, b"\x03\xea"), b"\xff\xff"):
+        client, _ = pair()
+        assert client.feed(frame(Opcode.TEXT, b"ok") + after, 0) == ["ok"]
+        assert client.failure is not None
+        assert client.is_closed
+
+
+def test_flood_of_messages_is_cut() -> None:
+    client, _ = pair()
+    assert len(client.feed(frame(Opcode.TEXT, b"x") * 100, 0)) == 5
+    assert "floods" in str(client.failure)
+
+
+@pytest.mark.parametrize("header", [b"Connection: Upgrade, \xff", b"Host: \xff", b"Sec-WebSocket-Protocol: \xff"])
+def test_headers_that_are_no_ascii_are_refused(header: bytes) -> None:
+    request = WebSocket.client("peer").take_output()
+    server = WebSocket.server()
+    with contextlib.suppress(WebSocketError):
+        server.feed(request.replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n"), 0)
+    client = WebSocket.client("peer")
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    with pytest.raises(WebSocketError):
+        client.feed(answer + header + b"\r\n\r\n", 0)
 
 
 def test_memory_stays_bounded_with_tiny_fragments() -> None:
