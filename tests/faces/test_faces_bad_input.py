@@ -362,6 +362,59 @@ def test_archive_that_is_whole_needs_no_last_chunk(tmp_path: Path) -> None:
     assert receipt.outcome.kind is OutcomeKind.SAFE
 
 
+def trickle(start: bytes, drop: bytes, released: threading.Event) -> Callable[[ssl.SSLSocket], None]:
+    """Send `start` at once and then `drop` for ever, far from silence and far from a full buffer."""
+
+    def answer(connection: ssl.SSLSocket) -> None:
+        connection.sendall(start)
+        while not released.wait(0.01):
+            connection.sendall(drop)
+
+    return answer
+
+
+def test_trickle_does_not_keep_a_cancel_from_being_heard(tmp_path: Path) -> None:
+    released = threading.Event()
+    host = Host()
+    host.on_progress = lambda unpacked_bytes: (host.reception or pytest.fail("no offer")).cancel()
+    with phone(trickle(chunked(TWO[:1500], last=False), b"1\r\nx\r\n", released), offer(fileCount=2)) as sender:
+        receipt = receive(tmp_path, sender.address, host)
+        released.set()
+    assert receipt.outcome is not None
+    assert receipt.outcome.kind is OutcomeKind.CANCELLED
+
+
+def test_trickle_after_the_archive_does_not_keep_ok_back(tmp_path: Path) -> None:
+    released = threading.Event()
+    with phone(trickle(chunked(TWO, last=False), b"1\r\n\0\r\n", released), offer(fileCount=2)) as sender:
+        receipt = receive(tmp_path, sender.address)
+        released.set()
+    assert receipt.outcome is not None
+    assert receipt.outcome.kind is OutcomeKind.SAFE
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.15])
+def test_whole_archive_is_whole_however_the_connection_ends(tmp_path: Path, pause_s: float) -> None:
+    pause = threading.Event()
+
+    def answer(connection: ssl.SSLSocket) -> None:
+        connection.sendall(chunked(TWO, last=False))
+        pause.wait(pause_s)
+
+    with phone(answer, offer(fileCount=2)) as sender:
+        receipt = receive(tmp_path, sender.address)
+    assert receipt.outcome is not None
+    assert receipt.outcome.kind is OutcomeKind.SAFE
+
+
+def test_text_beside_files_leads_to_the_files(tmp_path: Path) -> None:
+    with phone(chunked(TWO), offer(fileCount=2, catShareText="")) as sender:
+        receipt = receive(tmp_path, sender.address)
+    assert receipt.outcome is not None
+    assert receipt.outcome.kind is OutcomeKind.SAFE
+    assert set(visible(tmp_path)) == {"a.jpg", "b.jpg"}
+
+
 def test_websocket_lost_inside_the_body_keeps_the_files(tmp_path: Path) -> None:
     dropped = threading.Event()
 

@@ -6,6 +6,7 @@ import resource
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,40 @@ class TestEnds:
         assert [type(error) for error in errors] == [SpoolClosedError]
         Spool(folder).close()
         assert rows(folder, "SELECT ending FROM task") == [("broken",)]
+
+    def test_disk_that_hangs_does_not_hang_the_close(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        released, entered = threading.Event(), threading.Event()
+
+        def hang(file: int) -> None:
+            entered.set()
+            assert released.wait(20)
+
+        spool = Spool(folder, limits=replace(QUICK, stall_s=0.2))
+        task = spool.open_task(offer([]), lambda _: None)
+        monkeypatch.setattr("stack.storage.committer.os.fsync", hang)
+        send(task, "a.jpg", A)
+        assert entered.wait(20)
+        with pytest.raises(DiskStalledError):
+            spool.close()
+        released.set()
+        monkeypatch.undo()
+        spool.close()
+
+    def test_file_that_cannot_be_closed_does_not_stop_the_disk_thread(
+        self, spool: Spool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        close = os.close
+
+        def close_badly(file: int) -> None:
+            close(file)
+            raise OSError(errno.EIO, "Input/output error")
+
+        task = spool.open_task(offer([]), lambda _: None)
+        monkeypatch.setattr("stack.storage.committer.os.close", close_badly)
+        send(task, "a.jpg", A)
+        assert settled(lambda done: task.settle(Ending.COMPLETE, done)) == [None]
+        monkeypatch.undo()
+        assert deliver(spool, [("b.jpg", B)]).error is None
 
     def test_callers_that_raise_do_not_stop_the_disk_thread(self, spool: Spool) -> None:
         task = spool.open_task(offer([]), raiser(RuntimeError("a bug")))

@@ -3,12 +3,13 @@
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from stack.transfer.tls import Address, ConnectError, accept, client_contexts, connect, server_context
+from stack.transfer.tls import Address, ConnectError, accept, authority, client_contexts, connect, server_context
 
 
 @contextlib.contextmanager
@@ -51,6 +52,32 @@ def test_a_peer_without_chacha_gets_the_usual_offer() -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     with server(context, handshakes=2) as address, connect(address, client_contexts(aes=False)) as connection:
         assert connection.version() == "TLSv1.3"
+
+
+def test_a_peer_that_resets_gets_the_usual_offer_too() -> None:
+    """Some servers answer "no shared cipher" with a reset in place of an alert."""
+    context = server_context()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            first, _ = listener.accept()
+            first.recv(1)
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            first.close()
+            second, _ = listener.accept()
+            with accept(second, context) as connection:
+                connection.sendall(b"hello")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with connect(listener.getsockname(), client_contexts(aes=False)) as connection:
+            assert connection.recv(10) == b"hello"
+        thread.join(10)
+
+
+def test_ipv6_addresses_have_brackets() -> None:
+    assert authority(("::1", 80)) == "[::1]:80"
+    assert authority(("127.0.0.1", 80)) == "127.0.0.1:80"
 
 
 def test_the_usual_offer_is_the_only_one_with_aes_instructions() -> None:

@@ -164,6 +164,7 @@ def test_zip64_end_records() -> None:
         (entry(b"xy", sizes=(4, 1), flags=0x800, form=None) + central(1), "does not fit its header"),
         (entry(b"xyz", sizes=(2, 3), flags=0x800, form=None) + central(1), "does not end where"),
         (entry(b"x", method=0) + central(1), "does not say how long"),
+        (entry(b"x", name=b"0/IMG.jpg/") + central(1), "directory holds data"),
         (entry(b"x", flags=0x0809) + central(1), "encrypted"),
         (entry(b"x", method=12, flags=0x800, form=None) + central(1), "method 12"),
         (
