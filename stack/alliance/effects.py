@@ -42,7 +42,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
+class StartDownload:
     """Request `target` from the sender's server on a connection of its own, and store what comes."""
 
     target: str
@@ -92,4 +92,6 @@ class Finished:
     outcome: Outcome
 
 
-Effect = SendText | Ask | Download | SaveText | StopDownload | ServeBody | RefuseDownload | StopBody | Drop | Finished
+Effect = (
+    SendText | Ask | StartDownload | SaveText | StopDownload | ServeBody | RefuseDownload | StopBody | Drop | Finished
+)

@@ -15,12 +15,12 @@ from typing import Final
 from board.errors import RemoteProtocolError
 from stack.alliance.effects import (
     Ask,
-    Download,
     Effect,
     Outcome,
     OutcomeKind,
     SaveText,
     SendText,
+    StartDownload,
     StopDownload,
 )
 from stack.alliance.messages import (
@@ -186,7 +186,7 @@ def _ask(session: Receiver) -> Effect:
 
 
 def _download(session: Receiver) -> Effect:
-    return Download(download_target(session.offer.task_id))
+    return StartDownload(download_target(session.offer.task_id))
 
 
 def _save_text(session: Receiver) -> Effect:

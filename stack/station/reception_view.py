@@ -122,10 +122,16 @@ def _verdict(receipt: Receipt, kept_bytes: int, seconds: float, into: Path) -> s
     kept = f"{files(receipt.stored)} stored, {receipt.already_safe} already safe"
     if receipt.outcome.kind is OutcomeKind.SAFE:
         speed = f" in {seconds:.1f} s ({kept_bytes / seconds / 1e6:.0f} MB/s)" if seconds else ""
-        return f"Safe: {kept}, {megabytes(kept_bytes)}{speed}, in {into}"
+        return f"Safe: {kept}, {megabytes(kept_bytes)}{speed}, in {into}{_miscount(receipt)}"
     if receipt.outcome.kind is OutcomeKind.UNCONFIRMED:
         return f"Safe: {kept}, in {into}. The sender is gone and may show a failure."
     return f"{receipt.outcome.kind.value.capitalize()}: {_reason(receipt).rstrip('.')}. {kept} before that."
+
+
+def _miscount(receipt: Receipt) -> str:
+    """Counts are hints, and the archive has proved that it is whole; but a person may want to know."""
+    came, announced = receipt.stored + receipt.already_safe, receipt.offer.file_count if receipt.offer else 0
+    return "" if came == announced else f". The sender had announced {files(announced)}"
 
 
 def _reason(receipt: Receipt) -> str:

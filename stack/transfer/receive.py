@@ -12,8 +12,17 @@ from datetime import datetime
 from typing import Protocol
 
 from board.errors import FerryError, RemoteProtocolError
-from stack.alliance.effects import Ask, Effect, Finished, Outcome, OutcomeKind, SaveText, SendText, StopDownload
-from stack.alliance.effects import Download as StartDownload
+from stack.alliance.effects import (
+    Ask,
+    Effect,
+    Finished,
+    Outcome,
+    OutcomeKind,
+    SaveText,
+    SendText,
+    StartDownload,
+    StopDownload,
+)
 from stack.alliance.messages import REASON_NO_SPACE, SendRequest
 from stack.alliance.receiver import Receiver, Timeouts
 from stack.transfer.download import Download

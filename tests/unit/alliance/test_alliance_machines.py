@@ -11,7 +11,6 @@ from stack.alliance import receiver as receiving
 from stack.alliance import sender as sending
 from stack.alliance.effects import (
     Ask,
-    Download,
     Drop,
     Effect,
     Finished,
@@ -20,6 +19,7 @@ from stack.alliance.effects import (
     SaveText,
     SendText,
     ServeBody,
+    StartDownload,
     StopBody,
     StopDownload,
 )
@@ -118,7 +118,7 @@ def test_good_reception() -> None:
     ask = machine.text_received(OFFER_TEXT, 0)
     assert sent(ask) == ["ack:1:sendRequest"]
     assert isinstance(ask[1], Ask)
-    assert machine.accept(0) == (Download("/download?taskId=7"),)
+    assert machine.accept(0) == (StartDownload("/download?taskId=7"),)
     assert machine.progressed(20) == ()
     assert machine.deadline == 50
     assert machine.body_complete(21) == ()
@@ -360,7 +360,7 @@ class Walk:
                 case Ask():
                     decide = self.receiver.refuse if self.dice.random() < 0.1 else self.receiver.accept
                     self.do("receiver", decide(self.now))
-                case Download():
+                case StartDownload():
                     self.downloading = True
                     self.do("sender", self.sender.download_requested("7", self.now))
                 case ServeBody():

@@ -7,7 +7,6 @@ import pytest
 
 from stack.alliance.effects import (
     Ask,
-    Download,
     Effect,
     Finished,
     OutcomeKind,
@@ -15,6 +14,7 @@ from stack.alliance.effects import (
     SaveText,
     SendText,
     ServeBody,
+    StartDownload,
     StopBody,
     StopDownload,
 )
@@ -93,7 +93,7 @@ class Pair:
                 case Ask() if self.accepts is not None:
                     decide = self.receiver.accept if self.accepts else self.receiver.refuse
                     self.todo.append(lambda decide=decide: self.of_receiver(decide(self.now)))  # type: ignore[misc]
-                case Download(target="/download?taskId=7"):
+                case StartDownload(target="/download?taskId=7"):
                     self.todo.append(self.request_body)
                 case SaveText():
                     self.stored.append(effect.text)
