@@ -207,7 +207,7 @@ class Reception:
                     self._end_download()
                     self._settle(Ending.CANCELLED)
                 case Finished():
-                    self._finish()
+                    self._finish(effect.outcome)
 
     def _ask(self, offer: SendRequest) -> None:
         self._receipt.offer = offer
@@ -249,9 +249,10 @@ class Reception:
         self._receipt.started_s = self._receipt.last_byte_s = self._clock()
         self._settle(Ending.COMPLETE)
 
-    def _finish(self) -> None:
+    def _finish(self, outcome: Outcome) -> None:
         self._end_download()
-        self._settle(Ending.BROKEN)
+        declined = outcome.kind in (OutcomeKind.REFUSED, OutcomeKind.CANCELLED)
+        self._settle(Ending.CANCELLED if declined else Ending.BROKEN)
         self._loop.hang_up(close_frame=True)
 
     # The store.
