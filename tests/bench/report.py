@@ -44,8 +44,10 @@ class Report:
         return None if figure is None else figure.value
 
     def write(self, path: Path) -> None:
-        """Write all figures to `path`, and keep those in it that this run did not measure."""
-        figures = {**_stored(path), **{name: asdict(figure) for name, figure in self.figures.items()}}
+        """Write all figures to `path`, and keep those in it that are of benches which this run did not measure."""
+        measured = {_bench(name) for name in self.figures}
+        kept = {name: figure for name, figure in _stored(path).items() if _bench(name) not in measured}
+        figures = {**kept, **{name: asdict(figure) for name, figure in self.figures.items()}}
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_text("[\n" + ",\n".join(json.dumps(each) for each in figures.values()) + "\n]\n")
@@ -72,6 +74,10 @@ def verdict(value: float, goal: float, digits: int = 2) -> str:
     if math.isnan(value):
         return f"- (goal {goal:g})"
     return f"{value:.{digits}f} (goal {goal:g}, {'met' if value <= goal else 'missed'})"
+
+
+def _bench(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _stored(path: Path) -> dict[str, dict[str, object]]:

@@ -15,6 +15,7 @@ import json
 import mmap
 import os
 import select
+import signal
 import socket
 import ssl
 import struct
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--chunk", type=int, default=CHUNK, help="payload bytes of a chunk")
     parser.add_argument("--write", type=int, default=0, help="bytes of a TLS record, if below 16 KiB")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started us ends us
     phone = _Phone(load(options.archive), options.chunk, options.write)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_CERTIFICATE)
