@@ -5,6 +5,7 @@ File bytes are read straight into their place in the chunk; the CPU touches them
 
 import mimetypes
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,12 @@ class FileChangedError(FerryError):
     remedy = "Send it again."
 
 
+class NothingToShareError(FerryError):
+    """What was picked cannot be read, or holds no file."""
+
+    remedy = "Name files that exist and that this user may read, or folders with such files."
+
+
 @dataclass(frozen=True, slots=True)
 class SharedFile:
     """A file to send, as it was when it was picked."""
@@ -40,14 +47,28 @@ class SharedFile:
 
 
 def pick(paths: Sequence[Path]) -> list[SharedFile]:
-    """List the files at `paths`; folders are walked in order of names. Raises `OSError` for what is not there."""
-    files = []
-    for path in paths:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if not file.is_dir():
-                status = file.stat()
-                files.append(SharedFile(file, status.st_size, status.st_mtime_ns))
-    return files
+    """List the regular files at `paths`, at least one; folders are walked in order of names.
+
+    Raises:
+        NothingToShareError: one of them is not there or cannot be read, or there is no file at all.
+    """
+    try:
+        files = [_share(file) for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    except OSError as error:
+        raise NothingToShareError(f"{error.filename} cannot be shared: {error.strerror}") from None
+    picked = [file for file in files if file is not None]
+    if not picked:
+        raise NothingToShareError("there is no file in what was named")
+    return picked
+
+
+def _share(path: Path) -> SharedFile | None:
+    """Take `path` as it is now. None for what is no regular file: a folder, a pipe, a device."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    with path.open("rb"):  # readable, or the offer would be a promise that we cannot keep
+        return SharedFile(path, status.st_size, status.st_mtime_ns)
 
 
 def common_type(files: Sequence[SharedFile]) -> str:

@@ -28,13 +28,19 @@ from stack.alliance.sender import Sender, Timeouts
 from stack.transfer.http import CHUNKED_ZIP_HEAD, LAST_CHUNK, HttpError, Request, RequestHead, error_response
 from stack.transfer.loop import SessionLoop
 from stack.transfer.pack import Packer, SharedFile, common_type
-from stack.transfer.tls import HANDSHAKE_TIMEOUT_S, Address, ConnectError, accept, server_context
+from stack.transfer.tls import HANDSHAKE_TIMEOUT_S, Address, accept, authority, server_context
 from stack.transfer.websocket import TARGET, WebSocket
 
 _CONNECTIONS_LIMIT = 4
 _READ_SIZE = 16 * 1024
 _PROGRESS_INTERVAL_S = 0.1
 _NOT_FOUND = error_response(404, "Task ID not found")
+
+
+class ListenError(FerryError):
+    """The address cannot be listened at."""
+
+    remedy = "Choose an address of this machine and a port that is free; port 0 takes any."
 
 
 class ReceiverGoneError(FerryError):
@@ -49,12 +55,13 @@ class Observer(Protocol):
 
 
 def listen(address: Address) -> socket.socket:
-    """Open the listening socket; port 0 takes a free one. Raises `ConnectError`."""
+    """Open the listening socket; port 0 takes a free one. Raises `ListenError`."""
     try:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         return socket.create_server(address, family=family, backlog=_CONNECTIONS_LIMIT)
     except OSError as error:
-        raise ConnectError(f"{address[0]} port {address[1]} cannot be listened at: {error.strerror or error}") from None
+        reason = (error.strerror or str(error)).split(" (")[0]
+        raise ListenError(f"{authority(address)} cannot be listened at: {reason}") from None
 
 
 def offer_of(files: Sequence[SharedFile], task_id: str, sender_id: str, sender_name: str) -> SendRequest:

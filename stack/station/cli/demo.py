@@ -31,10 +31,12 @@ def run(options: argparse.Namespace) -> int:
     from stack.station.interrupt import cancel_on_signals
     from stack.station.reception_view import ReceptionView, report, table
     from stack.storage.spool import Spool
+    from stack.transfer.pack import pick
     from stack.transfer.receive import Reception
 
     console = Console()
     paths = options.paths or make_album(options.into.parent / "album")
+    pick(paths)  # the phone will do it again, but here a person reads what is wrong
     view = ReceptionView(console, accept_all=True)
     with Spool(options.into) as spool, Stage(paths) as stage:
         link = stage.introduce()

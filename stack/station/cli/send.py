@@ -27,7 +27,6 @@ def run(options: argparse.Namespace) -> int:
     """Serve one task."""
     import secrets
 
-    from board.errors import FerryError
     from stack.alliance.sender import Timeouts
     from stack.station.console import Console, files, megabytes
     from stack.station.interrupt import cancel_on_signals
@@ -36,12 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from stack.transfer.serve import Serving, listen, offer_of
 
     console = Console(options.json)
-    try:
-        picked = pick(options.files)
-    except OSError as error:
-        raise FerryError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    if not picked:
-        raise FerryError("There is no file in what you named.")
+    picked = pick(options.files)
     offer = offer_of(picked, str(secrets.randbits(31)), secrets.token_hex(2), options.name)
     view = SendingView(console, offer.total_bytes)
     with listen(options.listen) as listener:

@@ -1,6 +1,8 @@
 """The command line: what it takes, what it says, how it ends."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +37,23 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_errors_become_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["send", "--listen", "127.0.0.1:0", "/nonexistent/photo.jpg"]) == ExitStatus.ERROR
-    assert capsys.readouterr().err == "ferry: /nonexistent/photo.jpg cannot be read: No such file or directory.\n"
+    assert capsys.readouterr().err == (
+        "ferry: /nonexistent/photo.jpg cannot be shared: No such file or directory. "
+        "Name files that exist and that this user may read, or folders with such files.\n"
+    )
+
+
+@pytest.mark.parametrize("verb", [["send", "--listen", "127.0.0.1:0"], ["demo"]])
+def test_nothing_to_share(verb: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert main([*verb, str(tmp_path)]) == ExitStatus.ERROR
+    assert capsys.readouterr().err.startswith("ferry: there is no file in what was named. Name files")
+
+
+def test_address_of_somebody_else(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    assert main(["send", "--listen", "192.0.2.1:80", str(tmp_path)]) == ExitStatus.ERROR
+    assert "192.0.2.1:80 cannot be listened at: Cannot assign requested address. Choose" in capsys.readouterr().err
 
 
 def test_scripts_get_objects_and_people_get_sentences(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stack.transfer.http import ChunkedBody
-from stack.transfer.pack import CHUNK_SIZE, FileChangedError, Packer, common_type, pick
+from stack.transfer.pack import CHUNK_SIZE, FileChangedError, NothingToShareError, Packer, common_type, pick
 
 
 def unchunk(chunks: list[bytes]) -> bytes:
@@ -66,5 +66,5 @@ def test_folders_are_walked(tmp_path: Path) -> None:
     assert [file.path.name for file in files] == ["a.png", "b.jpg", "a.png"]
     assert common_type(files) == "image/*"
     assert common_type(files[:1]) == "image/png"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NothingToShareError):
         pick([tmp_path / "absent"])
