@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demo."""
+    from board.heap import keep_freed_buffers
     from stack.station.console import Console
     from stack.station.demo.album import make_album
     from stack.station.demo.phone import LOOPBACK
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from stack.transfer.pack import pick
     from stack.transfer.receive import Reception
 
+    keep_freed_buffers()
     console = Console()
     paths = options.paths or make_album(options.into.parent / "album")
     pick(paths)  # the phone will do it again, but here a person reads what is wrong

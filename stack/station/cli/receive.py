@@ -30,12 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Receive one task."""
+    from board.heap import keep_freed_buffers
     from stack.station.console import Console
     from stack.station.interrupt import cancel_on_signals
     from stack.station.reception_view import ReceptionView, report
     from stack.storage.spool import Spool
     from stack.transfer.receive import Reception
 
+    keep_freed_buffers()
     console = Console(options.json)
     view = ReceptionView(console, accept_all=options.accept == "all")
     with Spool(options.into) as spool:
