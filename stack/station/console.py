@@ -35,7 +35,11 @@ class Console:
         """Start a progress display that suits where the output goes."""
         if self.as_json:
             return _JsonProgress(total_bytes, doing)
-        return _bar(total_bytes, doing) if sys.stderr.isatty() else _PlainProgress(total_bytes, doing)
+        return (
+            _bar(total_bytes, doing)
+            if sys.stderr is not None and sys.stderr.isatty()
+            else _PlainProgress(total_bytes, doing)
+        )
 
 
 def _print(line: str) -> None:

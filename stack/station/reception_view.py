@@ -43,7 +43,7 @@ class ReceptionView:
         )
         if self._accept_all:
             self._accept(reception, offer)
-        elif sys.stdin.isatty() and not self._console.as_json:
+        elif sys.stdin is not None and sys.stdin.isatty() and not self._console.as_json:
             print("Take it? [y/N] ", end="", flush=True)
             reception.watch(sys.stdin, lambda: self._answered(reception, offer))
         else:

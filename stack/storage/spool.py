@@ -91,4 +91,7 @@ class Spool:
         with translated():
             free_bytes = self._folder.free_bytes()
         if announced_bytes > 0 and announced_bytes + self._limits.reserve_bytes > free_bytes:
-            raise DiskFullError(f"{announced_bytes} bytes are offered, {free_bytes} bytes are free")
+            raise DiskFullError(
+                f"{announced_bytes / 1e6:.0f} MB are offered, {free_bytes / 1e6:.0f} MB are free, "
+                f"of which {self._limits.reserve_bytes / 1e6:.0f} MB stay in reserve"
+            )

@@ -18,6 +18,7 @@ from stack.transfer.zip_write import BLOCK_HEADER, BLOCK_LIMIT, ZipWriter
 CHUNK_SIZE = 256 * 1024
 _HEAD_SIZE = 8  # six hexadecimal digits and a line break
 _TAIL = b"\r\n"
+_FERRYS_OWN = ".ferry"  # what a spool keeps beside the files that it received
 _PAYLOAD_END = CHUNK_SIZE - len(_TAIL)
 
 
@@ -63,9 +64,9 @@ def pick(paths: Sequence[Path]) -> list[SharedFile]:
 
 
 def _share(path: Path) -> SharedFile | None:
-    """Take `path` as it is now. None for what is no regular file: a folder, a pipe, a device."""
+    """Take `path` as it is now. None for what is no file to share: a folder, a pipe, a device, a spool's journal."""
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) or _FERRYS_OWN in path.parts:
         return None
     with path.open("rb"):  # readable, or the offer would be a promise that we cannot keep
         return SharedFile(path, status.st_size, status.st_mtime_ns)

@@ -98,7 +98,8 @@ def _client_context(ciphers: str) -> ssl.SSLContext:
 def _connect(address: Address, context: ssl.SSLContext) -> ssl.SSLSocket:
     try:
         connection = socket.create_connection(address, CONNECT_TIMEOUT_S)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        error = error if isinstance(error, OSError) else OSError("that is no host name")
         raise ConnectError(f"{address[0]} port {address[1]} cannot be reached: {error.strerror or error}") from None
     connection.settimeout(HANDSHAKE_TIMEOUT_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -7,7 +7,7 @@ that it has every file, 9 when everything was sent but no confirmation came.
 import argparse
 from pathlib import Path
 
-from stack.station.cli.arguments import address
+from stack.station.cli.arguments import address, seconds
 from stack.station.exit_status import ExitStatus
 
 NAME = "send"
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--listen", metavar="HOST:PORT", type=address, required=True, help="where to wait; port 0: any")
     parser.add_argument("--name", default="Ferry", help="the name that the receiver shows (default: Ferry)")
-    parser.add_argument("--wait", metavar="SECONDS", type=float, default=300.0, help="for a receiver (default: 300)")
+    parser.add_argument("--wait", metavar="SECONDS", type=seconds, default=300.0, help="for a receiver (default: 300)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="files, or folders with files")
 

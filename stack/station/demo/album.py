@@ -7,6 +7,8 @@ import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from board.errors import FerryError
+
 PHOTO_COUNT = 12
 VIDEO_BYTES = 200_000_000
 _PHOTO_SIZE = (2000, 1500)
@@ -15,10 +17,19 @@ _EXIF_IFD, _DATE_TIME_ORIGINAL, _MODEL = 0x8769, 0x9003, 0x0110
 _PIECE = 1_000_000
 
 
+class AlbumError(FerryError):
+    """The place for the album cannot be written, or is full."""
+
+    remedy = "Name another place with --into, or share files of your own."
+
+
 def make_album(folder: Path) -> list[Path]:
-    """Return the album's files in `folder`, making those that are missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_photo(folder, number) for number in range(PHOTO_COUNT)] + [_video(folder)]
+    """Return the album's files in `folder`, making those that are missing. Raises `AlbumError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_photo(folder, number) for number in range(PHOTO_COUNT)] + [_video(folder)]
+    except OSError as error:
+        raise AlbumError(f"the virtual phone's album cannot be made in {folder}: {error.strerror}") from None
 
 
 def _photo(folder: Path, number: int) -> Path:

@@ -82,3 +82,22 @@ def test_progress_without_a_terminal_is_lines(
 def test_numbers_for_people() -> None:
     assert (megabytes(0), megabytes(99_999), megabytes(1_234_567)) == ("0 bytes", "99999 bytes", "1.2 MB")
     assert (files(1), files(2)) == ("1 file", "2 files")
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1e30", "-5", "0", "soon"])
+def test_bad_wait_is_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["send", "--listen", "127.0.0.1:0", f"--wait={text}", "x"])
+    assert ended.value.code == ExitStatus.USAGE
+    assert "is not a number of seconds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["a..b", "h" * 300])
+def test_host_that_is_none(host: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["receive", "--from", f"{host}:12", "--into", str(tmp_path)]) == ExitStatus.ERROR
+    assert "cannot be reached" in capsys.readouterr().err
+
+
+def test_demo_in_a_place_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--into", "/dev/null/x/received"]) == ExitStatus.ERROR
+    assert "album cannot be made" in capsys.readouterr().err

@@ -68,3 +68,10 @@ def test_folders_are_walked(tmp_path: Path) -> None:
     assert common_type(files[:1]) == "image/png"
     with pytest.raises(NothingToShareError):
         pick([tmp_path / "absent"])
+
+
+def test_what_a_spool_keeps_is_not_shared(tmp_path: Path) -> None:
+    (tmp_path / ".ferry").mkdir()
+    (tmp_path / ".ferry" / "journal.db").write_bytes(b"journal")
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    assert [file.path.name for file in pick([tmp_path])] == ["a.jpg"]
