@@ -1,0 +1,1 @@
+"""The Host Controller Interface, raw: packets, flow control and the ways to a Bluetooth controller."""

@@ -1,0 +1,43 @@
+"""Error codes of the controller (Core specification, volume 1, part F)."""
+
+from enum import IntEnum
+
+
+class ErrorCode(IntEnum):
+    """Why a command failed or a connection ended. Those that a host of ours meets."""
+
+    SUCCESS = 0x00
+    UNKNOWN_HCI_COMMAND = 0x01
+    UNKNOWN_CONNECTION_IDENTIFIER = 0x02
+    HARDWARE_FAILURE = 0x03
+    AUTHENTICATION_FAILURE = 0x05
+    MEMORY_CAPACITY_EXCEEDED = 0x07
+    CONNECTION_TIMEOUT = 0x08
+    CONNECTION_LIMIT_EXCEEDED = 0x09
+    CONNECTION_ALREADY_EXISTS = 0x0B
+    COMMAND_DISALLOWED = 0x0C
+    CONNECTION_REJECTED_DUE_TO_LIMITED_RESOURCES = 0x0D
+    UNSUPPORTED_FEATURE_OR_PARAMETER_VALUE = 0x11
+    INVALID_HCI_COMMAND_PARAMETERS = 0x12
+    REMOTE_USER_TERMINATED_CONNECTION = 0x13
+    REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_LOW_RESOURCES = 0x14
+    REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_POWER_OFF = 0x15
+    CONNECTION_TERMINATED_BY_LOCAL_HOST = 0x16
+    UNSUPPORTED_REMOTE_FEATURE = 0x1A
+    UNSPECIFIED_ERROR = 0x1F
+    LMP_OR_LL_RESPONSE_TIMEOUT = 0x22
+    INSTANT_PASSED = 0x28
+    CONTROLLER_BUSY = 0x3A
+    UNACCEPTABLE_CONNECTION_PARAMETERS = 0x3B
+    ADVERTISING_TIMEOUT = 0x3C
+    CONNECTION_TERMINATED_DUE_TO_MIC_FAILURE = 0x3D
+    CONNECTION_FAILED_TO_BE_ESTABLISHED = 0x3E
+    UNKNOWN_ADVERTISING_IDENTIFIER = 0x42
+
+
+def error_name(code: int) -> str:
+    """Name `code` in lower case; a code without a name is shown as a number."""
+    try:
+        return ErrorCode(code).name.replace("_", " ").lower()
+    except ValueError:
+        return f"error 0x{code:02x}"

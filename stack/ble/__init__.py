@@ -1,0 +1,1 @@
+"""Bluetooth LE above HCI: L2CAP fixed channels, ATT, GATT, advertising, scanning, connections."""

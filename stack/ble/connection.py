@@ -1,0 +1,176 @@
+"""One LE connection: an ATT bearer with a server and a client on it, and the signalling channel."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from enum import IntEnum
+from typing import Final, TypeVar
+
+from board import aio
+from board.errors import FerryError
+from drivers.errors import RadioError
+from drivers.hci.acl import QueueFullError
+from drivers.hci.address import Address
+from drivers.hci.codes import ErrorCode, error_name
+from drivers.hci.commands import Disconnect, LeConnectionUpdate
+from drivers.hci.host import Host
+from drivers.hci.wire import PacketError
+from stack.ble.att import (
+    DEFAULT_MTU,
+    AttError,
+    ErrorResponse,
+    Pdu,
+    WriteCommand,
+    build_pdu,
+    is_for_client,
+    parse_pdu,
+)
+from stack.ble.att_server import AttServer
+from stack.ble.gatt_client import Procedure, exchange_mtu
+from stack.ble.l2cap import Channel, ConnectionParameterUpdateRequest, answer_signal, split_pdu
+from stack.ble.l2cap import build_pdu as build_l2cap_pdu
+
+TRANSACTION_TIMEOUT_MS: Final = 30_000  # volume 3, part F, 3.3.3
+_LONGEST_SUPERVISION_TIMEOUT_MS = 32_000  # after which no controller believes in a connection any more
+
+ResultT = TypeVar("ResultT")
+
+
+class ConnectionLostError(FerryError):
+    """The other side is gone, or silent."""
+
+    remedy = "Bring the devices closer together and try again."
+
+
+class Role(IntEnum):
+    """Who began the connection."""
+
+    CENTRAL = 0
+    PERIPHERAL = 1
+
+
+class Connection:
+    """A connection while it lives; `closed` is set when it is over, and `reason` says why (an HCI error code)."""
+
+    def __init__(self, host: Host, handle: int, peer: Address, role: Role, now_ms: Callable[[], int]) -> None:
+        """Made by `Radio` when the controller reports a connection."""
+        self.handle = handle
+        self.peer = peer
+        self.role = role
+        self.server = AttServer(())
+        self.mtu = DEFAULT_MTU
+        self.closed = aio.Event()
+        self.reason = ErrorCode.SUCCESS.value
+        self.last_active_ms = now_ms()
+        self._host = host
+        self._now_ms = now_ms
+        self._one_request = aio.Lock()
+        self._answered = aio.Event()
+        self._awaited: bool = False
+        self._answer: bytes = b""
+
+    def pdu_received(self, pdu: bytes) -> None:
+        """Take an L2CAP PDU of the peer; whatever it is, this does not raise."""
+        self.last_active_ms = self._now_ms()
+        try:
+            channel, payload = split_pdu(pdu)
+        except PacketError:
+            return
+        if channel == Channel.ATT:
+            self._att_received(payload)
+        elif channel == Channel.SIGNALLING:
+            self._signal_received(payload)
+
+    def ended(self, reason: int) -> None:
+        """The connection is over; whoever waits for an answer gets `ConnectionLostError`."""
+        self.reason = reason
+        self.closed.set()
+        self._answered.set()
+
+    async def disconnect(self, reason: int = ErrorCode.REMOTE_USER_TERMINATED_CONNECTION) -> None:
+        """End the connection and wait until it is over. Raises `RadioError`."""
+        if not self.closed.is_set():
+            await self._host.try_command(Disconnect(self.handle, reason))
+            with suppress(aio.TimeoutError):
+                await aio.wait_for_ms(self.closed.wait(), _LONGEST_SUPERVISION_TIMEOUT_MS)
+
+    async def run(self, procedure: Procedure[ResultT]) -> ResultT:
+        """Run a GATT procedure to its result.
+
+        Raises:
+            AttError, GattError: the peer's server refuses, or answers nonsense.
+            ConnectionLostError: it is gone, or did not answer in 30 s.
+            RadioError: our own controller is dead.
+        """
+        async with self._one_request:
+            try:
+                request = next(procedure)
+                while True:
+                    response = await self._request(request)
+                    if isinstance(response, ErrorResponse):
+                        request = procedure.throw(AttError(response.error_code, response.handle))
+                    else:
+                        request = procedure.send(response)
+            except StopIteration as end:
+                result: ResultT = end.value
+                return result
+
+    def write_command(self, handle: int, value: bytes) -> None:
+        """Write without response: nobody says whether it arrived."""
+        self._send_att(build_pdu(WriteCommand(handle, value)))
+
+    async def agree_on_mtu(self) -> None:
+        """Let both directions carry as much as both sides can."""
+        self.mtu = self.server.mtu = await self.run(exchange_mtu())
+
+    async def _request(self, request: Pdu) -> Pdu:
+        self._answered.clear()
+        self._awaited = True
+        try:
+            self._send_att(build_pdu(request))
+            await aio.wait_for_ms(self._answered.wait(), TRANSACTION_TIMEOUT_MS)
+        except aio.TimeoutError:
+            raise ConnectionLostError("The other side does not answer") from None
+        finally:
+            self._awaited = False
+        if self._host.death:
+            raise self._host.death
+        if self.closed.is_set():
+            raise ConnectionLostError(f"The other side is gone: {error_name(self.reason)}")
+        return parse_pdu(self._answer)
+
+    def _att_received(self, payload: bytes) -> None:
+        if not is_for_client(payload):
+            answer = self.server.receive(payload)
+            if answer:
+                self._send_att(answer)
+        elif self._awaited:
+            self._awaited = False
+            self._answer = payload
+            self._answered.set()
+
+    def _signal_received(self, payload: bytes) -> None:
+        answer, update = answer_signal(payload, is_central=self.role is Role.CENTRAL)
+        if answer:
+            self._send(Channel.SIGNALLING, answer)
+        if update:
+            aio.create_task(self._update(update))
+
+    async def _update(self, wanted: ConnectionParameterUpdateRequest) -> None:
+        command = LeConnectionUpdate(
+            self.handle, wanted.interval_min, wanted.interval_max, wanted.latency, wanted.timeout, 0, 0
+        )
+        with suppress(RadioError):  # who owns the radio is told
+            await self._host.try_command(command)
+
+    def _send_att(self, payload: bytes) -> None:
+        self._send(Channel.ATT, payload)
+
+    def _send(self, channel: Channel, payload: bytes) -> None:
+        try:
+            self._host.send(self.handle, build_l2cap_pdu(channel, payload))
+        except QueueFullError:
+            aio.create_task(self._give_up())
+
+    async def _give_up(self) -> None:
+        with suppress(RadioError):
+            await self.disconnect(ErrorCode.REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_LOW_RESOURCES)

@@ -1,0 +1,111 @@
+"""The peripheral role: advertise, serve everyone who connects, and stay visible whatever they do.
+
+The law: a connection ends legacy advertising, so it is enabled again at once, or when the controller has room. A
+connection without traffic is dropped after `idle_ms` and not before; only when the last slot is taken the one that
+has been silent longest goes, for phones must always be able to find us. Nothing runs while nobody is connected.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from board import aio
+from drivers.errors import RadioError
+from drivers.hci.codes import ErrorCode
+from drivers.hci.errors import CommandError
+from stack.ble.advertising import Advertising, advertising_commands
+from stack.ble.att_server import AttServer
+from stack.ble.connection import Connection
+from stack.ble.gatt import Service, attribute_table
+from stack.ble.radio import Radio
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many may be connected, and how long one may be silent."""
+
+    slots: int = 4
+    idle_ms: int = 30_000
+
+
+_RETRY_MS = 1_000
+DEFAULT_LIMITS: Final = Limits()
+
+Serve = Callable[[Connection], Sequence[Service]]
+
+
+class Peripheral:
+    """Advertises and serves. `serve` is called for each connection and returns the services that it sees."""
+
+    def __init__(self, radio: Radio, advertising: Advertising, serve: Serve, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Prepare; nothing is on the air before `start`."""
+        self._radio = radio
+        self._commands = advertising_commands(advertising, in_set=radio.host.controller.advertises_in_sets)
+        self._serve = serve
+        self._limits = limits
+        self._connections: list[Connection] = []
+        self._visible_again = aio.Event()
+        self._tasks: list[aio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to advertise. Raises `RadioError`."""
+        self._radio.on_connected = self._connected
+        for command in self._commands.setup:
+            await self._radio.host.command(command)
+        await self._radio.host.command(self._commands.enable)
+        self._tasks.append(aio.create_task(self._stay_visible()))
+
+    async def stop(self) -> None:
+        """Stop advertising; those who are connected stay. Raises `RadioError`."""
+        for task in self._tasks:
+            task.cancel()
+        await self._radio.host.try_command(self._commands.disable)
+
+    def _connected(self, connection: Connection) -> None:
+        connection.server = AttServer(attribute_table(self._serve(connection)))
+        self._connections.append(connection)
+        aio.create_task(self._look_after(connection))
+        if len(self._connections) >= self._limits.slots:
+            self._make_room()
+        self._visible_again.set()
+
+    async def _stay_visible(self) -> None:
+        with suppress(RadioError):
+            while True:
+                await self._visible_again.wait()
+                self._visible_again.clear()
+                try:
+                    await self._radio.host.command(self._commands.enable)
+                except CommandError:  # no room for one more connection, or the controller is busy
+                    await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        if self._connections:
+            self._make_room()  # its disconnection makes us visible again
+        else:
+            await aio.sleep_ms(_RETRY_MS)
+            self._visible_again.set()
+
+    async def _look_after(self, connection: Connection) -> None:
+        with suppress(RadioError):
+            await self._wait_until_idle(connection)
+            await connection.disconnect()
+        self._connections.remove(connection)
+        self._visible_again.set()
+
+    async def _wait_until_idle(self, connection: Connection) -> None:
+        while not connection.closed.is_set():
+            left_ms = connection.last_active_ms + self._limits.idle_ms - self._radio.now_ms()
+            if left_ms <= 0:
+                return
+            with suppress(aio.TimeoutError):
+                await aio.wait_for_ms(connection.closed.wait(), left_ms)
+
+    def _make_room(self) -> None:
+        """Drop the connection that has been silent longest."""
+        aio.create_task(self._drop(min(self._connections, key=lambda each: each.last_active_ms)))
+
+    async def _drop(self, connection: Connection) -> None:
+        with suppress(RadioError):
+            await connection.disconnect(ErrorCode.REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_LOW_RESOURCES)
