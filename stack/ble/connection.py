@@ -59,6 +59,7 @@ class Connection:
         self.server = AttServer(())
         self.mtu = DEFAULT_MTU
         self.closed = aio.Event()
+        self.on_closed: Callable[[], None] = lambda: None
         self.reason = ErrorCode.SUCCESS.value
         self.last_active_ms = now_ms()
         self._host = host
@@ -85,6 +86,7 @@ class Connection:
         self.reason = reason
         self.closed.set()
         self._answered.set()
+        self.on_closed()
 
     async def disconnect(self, reason: int = ErrorCode.REMOTE_USER_TERMINATED_CONNECTION) -> None:
         """End the connection and wait until it is over. Raises `RadioError`."""

@@ -71,6 +71,12 @@ class Radio:
         """Stop everything that is on the air and give the controller back."""
         await self.host.close()
 
+    async def death(self) -> RadioError:
+        """Wait until the controller is dead; return what it died of."""
+        await self.host.died.wait()
+        assert self.host.death is not None
+        return self.host.death
+
     @asynccontextmanager
     async def scanning(self, heard: Callable[[Heard], None]) -> AsyncIterator[None]:
         """Scan within the block and call `heard` with what is heard. Raises `RadioError`."""

@@ -31,6 +31,11 @@ class Console:
         if line:
             _print(line)
 
+    def note(self, sentence: str) -> None:
+        """Tell people, beside the output: a script that reads it is not disturbed."""
+        if sys.stderr is not None:
+            print(sentence, file=sys.stderr, flush=True)
+
     def progress(self, total_bytes: int, doing: str) -> Progress:
         """Start a progress display that suits where the output goes."""
         if self.as_json:

@@ -16,10 +16,27 @@ ALLOWED: dict[str, set[str]] = {
     "stack.alliance": {"board"},
     "stack.transfer": {"board", "stack.alliance"},
     "stack.storage": {"board", "stack.transfer.entry_store"},
-    "stack.station": {"board", "drivers", "stack.alliance", "stack.transfer", "stack.storage"},
+    "stack.ble": {"board", "drivers"},
+    "stack.station": {"board", "drivers", "stack.alliance", "stack.ble", "stack.transfer", "stack.storage"},
 }
 SANS_IO = [
+    "drivers/hci/acl.py",
+    "drivers/hci/address.py",
+    "drivers/hci/codes.py",
+    "drivers/hci/commands.py",
+    "drivers/hci/events.py",
+    "drivers/hci/h4.py",
+    "drivers/hci/packet.py",
+    "drivers/hci/wire.py",
     "stack/alliance",
+    "stack/ble/advertising.py",
+    "stack/ble/att.py",
+    "stack/ble/att_server.py",
+    "stack/ble/gatt.py",
+    "stack/ble/gatt_client.py",
+    "stack/ble/l2cap.py",
+    "stack/ble/scanning.py",
+    "stack/ble/uuids.py",
     "stack/transfer/http.py",
     "stack/transfer/websocket.py",
     "stack/transfer/zip_read.py",
@@ -28,7 +45,12 @@ SANS_IO = [
     "stack/transfer/unpack.py",
 ]
 IMPURE = {"socket", "ssl", "select", "selectors", "threading", "time", "os", "random", "subprocess", "asyncio"}
-HEAVY = {"cryptography", "h11", "wsproto", "tqdm", "PIL", "ssl", "sqlite3", "zlib_ng", "asyncio", "hashlib"}
+OUR_SHELLS = {"board.aio", "board.clock"}
+HEAVY = {"cryptography", "h11", "wsproto", "tqdm", "PIL", "ssl", "sqlite3", "zlib_ng", "asyncio", "hashlib"} | {
+    "bleak",
+    "bumble",
+    "serial",
+}
 
 
 def modules() -> list[tuple[str, Path]]:
@@ -76,6 +98,7 @@ def test_protocol_cores_are_pure(place: str) -> None:
     target = ROOT / place
     for path in sorted(target.rglob("*.py")) if target.is_dir() else [target]:
         assert not {name.split(".")[0] for name in imports(path)} & IMPURE, path
+        assert not imports(path) & OUR_SHELLS, path
 
 
 def test_only_the_shells_touch_sockets() -> None:

@@ -1,7 +1,8 @@
-"""Argument types that several verbs share. Each raises `ArgumentTypeError` with a sentence."""
+"""Arguments that several verbs share. Types raise `ArgumentTypeError` with a sentence."""
 
 import argparse
 import math
+from pathlib import Path
 
 
 def address(text: str) -> tuple[str, int]:
@@ -12,6 +13,49 @@ def address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def add_radio(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of every verb that uses the Bluetooth radio."""
+    parser.add_argument(
+        "--hci",
+        metavar="SPEC",
+        type=controller,
+        help="the Bluetooth controller: user:0 (this machine's hci0, the default), uart:/dev/ttyAMA0,3000000, "
+        "tcp:127.0.0.1:9001, bluez (through bluetoothd, scan only), or virtual: played by this machine, with a "
+        "virtual phone in range",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--capture", metavar="FILE", type=Path, help="write all HCI packets to FILE, for Wireshark; at most 16 MB"
+    )
+
+
+def controller(text: str) -> str:
+    """Check the name of a Bluetooth controller."""
+    from drivers.hci.transports.spec import TransportSpecError, parse_spec
+
+    if text not in ("virtual", "bluez"):
+        try:
+            parse_spec(text)
+        except TransportSpecError as error:
+            raise argparse.ArgumentTypeError(error.explain()) from None
+    return text
+
+
+def brand(text: str) -> int:
+    """Read a brand id."""
+    return _number(text, 0, 255, "a brand id of 0 to 255")
+
+
+def interval_ms(text: str) -> int:
+    """Read an advertising interval; the bounds are the specification's (volume 4, part E, 7.8.5)."""
+    return _number(text, 20, 10_240, "an interval of 20 to 10240 ms")
+
+
+def power_dbm(text: str) -> int:
+    """Read a transmit power (volume 4, part E, 7.8.53)."""
+    return _number(text, -127, 20, "a power of -127 to 20 dBm")
+
+
 def seconds(text: str) -> float:
     """Read a time span of more than nothing and at most a day."""
     try:
@@ -20,4 +64,14 @@ def seconds(text: str) -> float:
         value = math.nan
     if not 0 < value <= 86_400:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds up to 86400")
+    return value
+
+
+def _number(text: str, least: int, most: int, what: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return value

@@ -2,12 +2,14 @@
 
 import argparse
 import io
+import json
 import sys
 from collections.abc import Sequence
 from typing import Protocol
 
 from board.errors import FerryError
-from stack.station.cli import demo, receive, send
+from drivers.errors import RadioError
+from stack.station.cli import advertise, demo, receive, scan, send
 from stack.station.exit_status import ExitStatus
 
 
@@ -24,7 +26,7 @@ class Verb(Protocol):
         """Do it; return the exit status."""
 
 
-VERBS: tuple[Verb, ...] = (demo, receive, send)
+VERBS: tuple[Verb, ...] = (demo, receive, send, scan, advertise)
 
 _DESCRIPTION = "A photo-offload station: phones share to it with one tap, it carries the files safely to your storage."
 _EPILOG = """\
@@ -63,10 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except FerryError as error:
-        print(f"ferry: {error.explain()}", file=sys.stderr)
-        return ExitStatus.ERROR
+        _report(error, as_json=getattr(options, "json", False))
+        return ExitStatus.RADIO if isinstance(error, RadioError) else ExitStatus.ERROR
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
+
+
+def _report(error: FerryError, *, as_json: bool) -> None:
+    print(f"ferry: {error.explain()}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"event": "error", "error": str(error), "remedy": error.remedy}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -1,28 +1,40 @@
-"""The virtual phone: `python -m stack.station.demo.phone FILE...`, with the air on its standard streams.
+"""The virtual phone: `python -m stack.station.demo.phone share HCI FILE...`, on a virtual controller of its own.
 
-It does what a phone's share sheet does: hear the station, read its device info, start a server, write the encrypted
-link info, and serve the files to whoever joins. Its Wi-Fi is the loopback. Exit status: as `ferry send`.
+    share      do what a phone's share sheet does: find the station, start a server, read the station's key, write the
+               encrypted link info, and serve the files to whoever joins; its Wi-Fi is the loopback
+    introduce  only find the station, read and write
+    receive    show itself as a phone that is ready to receive
+
+Exit status: as `ferry send`.
 """
 
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from board import aio
 from board.errors import FerryError
-from stack.alliance.advertisement import parse_sighting
+from stack.alliance.advertisement import Advertisement, repeated_id
 from stack.alliance.cipher import KeyPair
-from stack.alliance.device_info import parse_device_info
-from stack.alliance.link_info import LinkInfo, build_link_info
-from stack.station.demo.air import Air
+from stack.alliance.credentials import Credentials
+from stack.alliance.link_info import LinkInfo
+from stack.ble.central import HciCentral
+from stack.station.bluetooth import draw_short_id, open_radio, random_address
+from stack.station.control_loop import run_until_signal
+from stack.station.finder import find
 from stack.station.interrupt import cancel_on_signals
+from stack.station.introduction import introduce
 from stack.station.sending_view import status_of
+from stack.station.visibility import NoVisitors, make_visible
 from stack.transfer.pack import pick
 from stack.transfer.serve import Serving, listen, offer_of
 
 NAME = "Virtual phone"
 LOOPBACK = "127.0.0.1"
-_SSID, _MAC = "DIRECT-demo", "02:00:00:00:00:00"
+_SSID, _MAC = "DIRECT-Zz-demo", "02:00:00:00:00:00"
+_XIAOMI = 30
+_LOOKING_MS = 20_000
 
 
 class _Quiet:
@@ -32,27 +44,60 @@ class _Quiet:
         pass
 
 
-def share(files: Sequence[Path], air: Air) -> int:
+def share(hci: str, files: Sequence[str]) -> int:
     """Share `files` with the station that is in the air."""
-    sighting = parse_sighting(air.receive("advertising"))
-    if not sighting.listed or sighting.label is None:
-        raise FerryError("The station's advertisement is not one that a phone would list.")
-    info = parse_device_info(air.receive("status"))
     short_id = secrets.token_hex(2)
     with listen((LOOPBACK, 0)) as listener:
         link = LinkInfo(_SSID, secrets.token_urlsafe(8), listener.getsockname()[1], _MAC, short_id)
-        air.send("p2p", build_link_info(link, KeyPair.generate(), info.key))
-        picked = pick(files)
+        aio.run(_introduce(hci, link))
+        picked = pick([Path(name) for name in files])
         offer = offer_of(picked, str(secrets.randbits(31)), short_id, NAME)
         serving = Serving(listener, picked, offer, _Quiet())
         with cancel_on_signals(serving.cancel):
             return status_of(serving.run())
 
 
+def introduce_only(hci: str, _: Sequence[str]) -> int:
+    """Hand over the way to a group that does not exist."""
+    run_until_signal(_introduce(hci, LinkInfo(_SSID, secrets.token_urlsafe(8), 43210, _MAC, secrets.token_hex(2))))
+    return 0
+
+
+def receive(hci: str, _: Sequence[str]) -> int:
+    """Be visible until a signal comes."""
+    run_until_signal(_be_visible(hci))
+    return 0
+
+
+async def _introduce(hci: str, link: LinkInfo) -> None:
+    async with open_radio(hci, random_address()) as radio:
+        central = HciCentral(radio)
+        station = await find(central, _LOOKING_MS)
+        peer = await central.connect(station.address)
+        await introduce(peer, link, KeyPair.generate())
+        await peer.disconnect()
+
+
+async def _be_visible(hci: str) -> None:
+    advertisement = Advertisement(NAME, repeated_id(draw_short_id()), _XIAOMI)
+    async with open_radio(hci, random_address()) as radio:
+        peripheral = make_visible(radio, advertisement, Credentials(KeyPair.generate), NoVisitors())
+        await peripheral.start()
+        raise await radio.death()
+
+
+DOES: dict[str, Callable[[str, Sequence[str]], int]] = {
+    "share": share,
+    "introduce": introduce_only,
+    "receive": receive,
+}
+
+
 def main() -> int:
     """Run as a process."""
+    does, hci, *arguments = sys.argv[1:]
     try:
-        return share([Path(name) for name in sys.argv[1:]], Air(sys.stdin.buffer, sys.stdout.buffer))
+        return DOES[does](hci, arguments)
     except FerryError as error:
         print(f"virtual phone: {error.explain()}", file=sys.stderr)
         return 1

@@ -1,52 +1,76 @@
-"""The demo's stage: starts the virtual phone and plays the station's side of the introduction."""
+"""The demo's stage: two virtual controllers in one air, the virtual phone at one, the station at the other."""
 
-import secrets
-import subprocess
-import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from board import aio
+from board.errors import FerryError
 from stack.alliance.advertisement import for_station
 from stack.alliance.cipher import KeyPair
-from stack.alliance.device_info import DeviceInfo, build_device_info
-from stack.alliance.link_info import LinkInfo, parse_link_info
-from stack.station.demo.air import Air
+from stack.alliance.credentials import Credentials
+from stack.alliance.link_info import LinkInfo
+from stack.station.bluetooth import draw_short_id, open_radio, random_address
+from stack.station.demo.controllers import VirtualAir
+from stack.station.demo.neighbours import virtual_phone
+from stack.station.visibility import NoVisitors, make_visible
 
 STATION_NAME = "Ferry"
-_LEAVING_PATIENCE_S = 5.0
+_PATIENCE_MS = 30_000
+
+
+class NobodyCameError(FerryError):
+    """The virtual phone never wrote its link info."""
 
 
 class Stage:
-    """A virtual phone in a process of its own, which shares `paths`. It ends with the block at the latest."""
+    """A virtual phone that shares `paths`, and a radio for the station. All of it ends with the block."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        command = [sys.executable, "-m", "stack.station.demo.phone", *map(str, paths)]
-        self._phone = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        assert self._phone.stdin is not None
-        assert self._phone.stdout is not None
-        self._air = Air(self._phone.stdout, self._phone.stdin)
+        self._paths = [str(path) for path in paths]
+        self._cleanup = ExitStack()
+        self._hci = ""
 
     def introduce(self) -> LinkInfo:
-        """Be found by the phone and get its link info. Raises `SilenceError`, `RemoteProtocolError`."""
-        keys = KeyPair.generate()
-        advertisement = for_station(STATION_NAME, bytes(1 + secrets.randbelow(0x7F) for _ in range(2)))
-        self._air.send("advertising", advertisement.advertising_data() + advertisement.scan_response())
-        self._air.send("status", build_device_info(DeviceInfo(keys.public_key)))
-        return parse_link_info(self._air.receive("p2p"), keys)
+        """Be found by the phone and get its link info. Raises `NobodyCameError`, `RadioError`."""
+        return aio.run(self._introduce())
+
+    async def _introduce(self) -> LinkInfo:
+        credentials, guest = Credentials(KeyPair.generate), _Guest()
+        advertisement = for_station(STATION_NAME, draw_short_id())
+        async with open_radio(self._hci, random_address()) as radio:
+            await make_visible(radio, advertisement, credentials, guest).start()
+            try:
+                await aio.wait_for_ms(guest.gone.wait(), _PATIENCE_MS)
+            except aio.TimeoutError:
+                raise NobodyCameError("The virtual phone never came") from None
+        assert guest.link is not None
+        return guest.link
 
     def __enter__(self) -> Self:
+        air = self._cleanup.enter_context(VirtualAir(2))
+        self._hci, its = air.hci
+        self._cleanup.enter_context(virtual_phone("share", its, *self._paths))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for stream in (self._phone.stdin, self._phone.stdout):
-            assert stream is not None
-            stream.close()
-        try:
-            self._phone.wait(_LEAVING_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._phone.kill()
-            self._phone.wait()
+        self._cleanup.close()
+
+
+class _Guest(NoVisitors):
+    """Waits until a phone has written its link info and left."""
+
+    def __init__(self) -> None:
+        self.link: LinkInfo | None = None
+        self.gone = aio.Event()
+
+    def wrote(self, phone: str, link: LinkInfo) -> None:
+        self.link = link
+
+    def disconnected(self, phone: str) -> None:
+        if self.link:
+            self.gone.set()

@@ -1,0 +1,1 @@
+"""The ways to a controller; `spec` opens the one that the user named."""
