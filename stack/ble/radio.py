@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from board.clock import boottime_ms
-
 from board import aio
+from board.clock import boottime_ms
 from drivers.errors import RadioError
 from drivers.hci.address import Address, AddressType
 from drivers.hci.codes import ErrorCode, error_name

@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from board.clock import boottime_ms
-
 from board import aio
+from board.clock import boottime_ms
 from drivers.errors import RadioError
 
 FIRST_PAUSE_MS: Final = 1_000

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from drivers.errors import RadioError
 from drivers.hci.address import ADDRESS_BYTES, Address
 from drivers.hci.host import Host
 from drivers.hci.snoop import Snoop
@@ -17,6 +18,12 @@ from stack.ble.radio import Radio
 DEFAULT_SPEC = "user:0"
 BLUEZ_SPEC = "bluez"
 CAPTURE_LIMIT_BYTES = 16_000_000
+
+
+class PeripheralError(RadioError):
+    """The chosen way to the radio lacks the peripheral role."""
+
+    remedy = "Stop bluetoothd (systemctl stop bluetooth) and use --hci user:0."
 
 
 def draw_short_id() -> bytes:
@@ -32,6 +39,10 @@ def random_address() -> Address:
 @asynccontextmanager
 async def open_radio(spec: str | None, address: Address, capture: Path | None = None) -> AsyncIterator[Radio]:
     """Start the radio that `spec` names; it falls silent at the end of the block. Raises `RadioError`."""
+    if spec == BLUEZ_SPEC:
+        raise PeripheralError(
+            "Through bluetoothd the station cannot be shown to phones: they want every byte in its place"
+        )
     transport = await open_transport(parse_spec(spec or DEFAULT_SPEC))
     snoop = Snoop(capture, CAPTURE_LIMIT_BYTES, _wall_us) if capture else None
     radio = Radio(Host(transport, snoop), address)

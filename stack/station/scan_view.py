@@ -32,7 +32,7 @@ class ScanView:
                 self._show(device)
         if not devices:
             self._console.note(
-                "No device of the alliance is in range. Switch on sharing on the phone (visible to others), and try again."
+                "Nobody of the alliance is in range. Switch sharing on (visible to others) on the phone."
             )
 
     def _show(self, device: Device[Address]) -> None:

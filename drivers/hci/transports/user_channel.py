@@ -33,6 +33,24 @@ _DEVICE_FLAGS = struct.Struct("=16xI")
 # What passes by itself: the adapter or its set-up is not there yet, or its last user has not quite gone.
 _MAY_PASS = frozenset({errno.ENODEV, errno.EBUSY, errno.EUSERS})
 
+_PLAIN_WORDS: Final = {
+    errno.ENODEV: (
+        "There is no Bluetooth adapter {}.",
+        "Plug it in, or name another: ls /sys/class/bluetooth shows what there is.",
+    ),
+    errno.EBUSY: (
+        "The Bluetooth adapter {} is busy: the kernel's set-up of it does not come to an end.",
+        "Unplug the adapter and plug it in again, or restart the board.",
+    ),
+    errno.EUSERS: ("Another program has the Bluetooth adapter {}.", "Stop that program."),
+    errno.EPERM: (
+        "Ferry may not use the Bluetooth adapter {}.",
+        "Run it as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW.",
+    ),
+    errno.ERFKILL: ("The Bluetooth adapter {} is switched off.", "Run: rfkill unblock bluetooth."),
+    errno.EAFNOSUPPORT: ("This kernel has no Bluetooth.", "Use another kernel, or a serial or TCP controller."),
+}
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -65,32 +83,9 @@ async def patiently(attempt: Callable[[], None], patience_ms: int = PATIENCE_MS,
 
 def explain(error: OSError, index: int) -> AdapterError:
     """Say in plain words why hci`index` cannot be had."""
-    plain = {
-        errno.ENODEV: (
-            f"There is no Bluetooth adapter hci{index}.",
-            "Plug it in, or name another: ls /sys/class/bluetooth shows what there is.",
-        ),
-        errno.EBUSY: (
-            f"The Bluetooth adapter hci{index} is busy: the kernel's set-up of it does not come to an end.",
-            "Unplug the adapter and plug it in again, or restart the board.",
-        ),
-        errno.EUSERS: (f"Another program has the Bluetooth adapter hci{index}.", "Stop that program."),
-        errno.EPERM: (
-            f"Ferry may not use the Bluetooth adapter hci{index}.",
-            "Run it as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW.",
-        ),
-        errno.ERFKILL: (
-            f"The Bluetooth adapter hci{index} is switched off.",
-            "Run: rfkill unblock bluetooth.",
-        ),
-        errno.EAFNOSUPPORT: ("This kernel has no Bluetooth.", "Use another kernel, or a serial or TCP controller."),
-    }
-    unknown = (
-        f"The Bluetooth adapter hci{index} cannot be used: {reason_of(error)}.",
-        "See what the kernel says: dmesg.",
-    )
-    sentence, remedy = plain.get(error.errno or 0, unknown)
-    return _adapter_error(sentence, remedy)
+    unknown = (f"The Bluetooth adapter {{}} cannot be used: {reason_of(error)}.", "See what the kernel says: dmesg.")
+    sentence, remedy = _PLAIN_WORDS.get(error.errno or 0, unknown)
+    return _adapter_error(sentence.format(f"hci{index}"), remedy)
 
 
 def bluetoothd_pid() -> int | None:

@@ -171,6 +171,7 @@ async def _serve_port(controller: "AirController", listener: socket.socket) -> N
     loop = asyncio.get_running_loop()
     while True:
         connection, _ = await loop.sock_accept(listener)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # events are small, and waited for
         reader, writer = await asyncio.open_connection(sock=connection)
         controller.plug(writer.write)
         with contextlib.suppress(ConnectionError):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -203,11 +204,14 @@ def test_a_controller_that_takes_nothing_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr("drivers.hci.transports.stream.WRITE_TIMEOUT_MS", 50)
 
+    async def write_on(way: Transport) -> None:
+        for _ in range(10_000):
+            await way.write(bytes(4096))
+
     async def dialogue(way: Transport, far: FarEnd) -> None:
         far.descriptor()
         with pytest.raises(ControllerStuckError, match="takes no more data"):
-            for _ in range(10_000):
-                await way.write(bytes(4096))
+            await write_on(way)
 
     talk(dialogue)
 
@@ -343,7 +347,7 @@ def test_patience_ends(numbers: list[int], raised: int, left: int) -> None:
         (errno.EPERM, "Ferry may not use the Bluetooth adapter hci3. Run it as root, or with the capabilities CAP_NET"),
         (errno.ERFKILL, "The Bluetooth adapter hci3 is switched off. Run: rfkill unblock bluetooth."),
         (errno.EAFNOSUPPORT, "This kernel has no Bluetooth. Use another kernel"),
-        (errno.EIO, "The Bluetooth adapter hci3 cannot be used: Input/output error. See what the kernel says"),
+        (errno.EIO, "The Bluetooth adapter hci3 cannot be used: Input/output error. See what the kernel"),
     ],
 )
 def test_each_answer_of_the_kernel_has_its_sentence(number: int, sentence: str) -> None:
@@ -354,9 +358,10 @@ def test_each_answer_of_the_kernel_has_its_sentence(number: int, sentence: str) 
 
 def test_bluetoothd_is_found_by_its_name(tmp_path: Path) -> None:
     before = bluetoothd_pid()
-    program = tmp_path / "bluetoothd"
-    program.write_text("#!/bin/sh\nread line\n")
-    program.chmod(0o755)
-    with subprocess.Popen([program], stdin=subprocess.PIPE) as daemon:
+    program = shutil.copy("/bin/sh", tmp_path / "bluetoothd")
+    command = [program, "-c", "echo up; read line"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout
+        assert daemon.stdout.readline() == b"up\n"
         assert bluetoothd_pid() in ({daemon.pid} if before is None else {before, daemon.pid})
     assert bluetoothd_pid() == before

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="attr-defined, no-untyped-call, no-untyped-def"
+# mypy: ignore-errors
 # Cancelling tasks that sleep, read, wait for others or have ended; and gather.
 import asyncio
 import sys
@@ -27,6 +27,10 @@ async def reading(reader):
     except asyncio.CancelledError:
         print("read is cancelled")
         raise
+
+
+async def nap():
+    await asyncio.sleep_ms(5)
 
 
 async def broken():
@@ -73,7 +77,7 @@ async def main():
     server.close()
     await server.wait_closed()
 
-    results = await asyncio.gather(broken(), asyncio.sleep_ms(5), return_exceptions=True)
+    results = await asyncio.gather(broken(), nap(), return_exceptions=True)
     print("gathered", [getattr(result, "args", result) for result in results])
     sleeping = asyncio.create_task(sleeper("sibling"))
     try:

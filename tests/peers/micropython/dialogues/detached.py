@@ -1,4 +1,5 @@
-# mypy: disable-error-code="attr-defined, no-untyped-call, no-untyped-def"
+# mypy: ignore-errors
+# ruff: noqa: RUF006
 # Tasks that nobody holds: they live, their errors are reported at once, and they go on in the next run.
 import asyncio
 

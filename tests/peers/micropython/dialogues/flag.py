@@ -1,4 +1,5 @@
-# mypy: disable-error-code="attr-defined, no-untyped-call, no-untyped-def"
+# mypy: ignore-errors
+# ruff: noqa: UP041
 # A ThreadSafeFlag wakes its one waiter, clears itself, and remembers many sets as one. Set by the loop and by a thread.
 import _thread
 import asyncio

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="attr-defined, no-untyped-call, no-untyped-def"
+# mypy: ignore-errors
 # A Lock goes to who asked first, also past a waiter that was cancelled, and never to who released it and asks again.
 import asyncio
 

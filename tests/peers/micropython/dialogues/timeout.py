@@ -1,4 +1,5 @@
-# mypy: disable-error-code="attr-defined, no-untyped-call, no-untyped-def"
+# mypy: ignore-errors
+# ruff: noqa: UP041
 # wait_for_ms: in time, too late, never, nested, and the stream that a timeout leaves usable.
 import asyncio
 import sys
