@@ -96,7 +96,8 @@ class AclQueue:
         self._lanes: dict[int, _Lane] = {}
 
     def opened(self, connection_handle: int) -> None:
-        """A connection is there."""
+        """A connection is there; one of the same handle whose end got lost on the way is gone."""
+        self.closed(connection_handle)
         self._lanes[connection_handle] = _Lane()
 
     def closed(self, connection_handle: int) -> None:
@@ -120,6 +121,11 @@ class AclQueue:
             freed = min(count, lane.in_controller)
             lane.in_controller -= freed
             self._free += freed
+
+    def has(self, connection_handle: int) -> bool:
+        """Whether anything of a connection has not reached the other side yet."""
+        lane = self._lanes.get(connection_handle)
+        return lane is not None and bool(lane.waiting or lane.in_controller)
 
     def take(self) -> bytes | None:
         """Return the next packet that may go to the controller now, if there is one."""

@@ -28,7 +28,8 @@ WRITE_UART_CLOCK: Final = 0xFC45
 WRITE_RAM: Final = 0xFC4C
 LAUNCH_RAM: Final = 0xFC4E
 
-_RESET_MS: Final = 100
+RESET_PAUSE_MS: Final = 100  # which a chip needs before it hears the next command
+
 _MINIDRIVER_MS: Final = 50
 _LAUNCH_MS: Final = 250
 
@@ -170,7 +171,7 @@ def _patch(records: tuple[Record, ...]) -> Procedure[None]:
 
 def _reset() -> Procedure[None]:
     yield Send(RESET)
-    yield Wait(_RESET_MS)
+    yield Wait(RESET_PAUSE_MS)
 
 
 def _change_baud_rate(baud_rate: int | None) -> Procedure[None]:

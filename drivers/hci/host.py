@@ -47,6 +47,7 @@ _EVENT_MASK = 1 << 4 | 1 << 15 | 1 << 61
 # LE Connection Complete, Advertising Report, Connection Update Complete, Extended Advertising Report (7.8.1).
 _LE_EVENT_MASK = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 12
 _EXTENDED_ADVERTISING = 1 << 12
+_SMALLEST_ACL_BYTES = 27  # 4.1.1
 
 EventT = TypeVar("EventT", bound=Event)
 ReturnedT = TypeVar("ReturnedT", bound=Returned)
@@ -92,18 +93,28 @@ class Host:
     `on_pdu` is called with the handle and the bytes of each L2CAP PDU, `on_death` once.
     """
 
-    def __init__(self, transport: Transport, capture: Capture | None = None) -> None:
-        """Take over `transport`."""
+    def __init__(
+        self,
+        transport: Transport,
+        capture: Capture | None = None,
+        *,
+        command_timeout_ms: int = COMMAND_TIMEOUT_MS,
+        reset_pause_ms: int = 0,
+    ) -> None:
+        """Take over `transport`. Chips on a UART need a pause after a reset."""
         self._transport = transport
         self._capture = capture
+        self._command_timeout_ms = command_timeout_ms
+        self._reset_pause_ms = reset_pause_ms
         self._parser = H4Parser()
         self._handlers: dict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
         self._outbox: deque[bytes] = deque()
         self._work = aio.Event()
+        self._acl_moved = aio.Event()
         self._command_allowed = aio.Event()
         self._one_command = aio.Lock()
         self._pending: _Pending | None = None
-        self._acl = AclQueue(0, 0)
+        self._acl = AclQueue(_SMALLEST_ACL_BYTES, 0)  # until it tells, it takes nothing
         self._reassemblers: dict[int, Reassembler] = {}
         self._tasks: list[aio.Task[None]] = []
         self._death: RadioError | None = None
@@ -112,11 +123,16 @@ class Host:
         self.on_pdu: Callable[[int, bytes], None] = lambda handle, pdu: None
         self.controller = Controller(bytes(6), 0, 0, 0)
 
-    async def start(self) -> None:
-        """Reset the controller, learn what it can do, choose the events. Raises `RadioError`."""
+    def begin(self) -> None:
+        """Read and write from now on; `start` does it too."""
         self._tasks = [aio.create_task(self._read()), aio.create_task(self._write())]
         self._command_allowed.set()
+
+    async def start(self) -> None:
+        """Reset the controller, learn what it can do, choose the events. Raises `RadioError`."""
+        self.begin()
         await self.command(Reset())
+        await aio.sleep_ms(self._reset_pause_ms)
         version = await self.command(ReadLocalVersionInformation())
         public_address = (await self.command(ReadBdAddr())).bd_addr
         await self.try_command(WriteLeHostSupport(1, 0))
@@ -165,9 +181,9 @@ class Host:
     async def call(self, opcode: int, parameters: bytes) -> bytes:
         """Send any command, return its bare return parameters, the status first. Raises `RadioError`."""
         async with self._one_command:
-            pending = self._pending = _Pending(opcode, aio.Event())
+            pending = _Pending(opcode, aio.Event())
             try:
-                await aio.wait_for_ms(self._exchange(pending, parameters), COMMAND_TIMEOUT_MS)
+                await aio.wait_for_ms(self._exchange(pending, parameters), self._command_timeout_ms)
             except aio.TimeoutError:
                 problem = f"The Bluetooth controller did not answer command 0x{opcode:04x}"
                 raise self._die(ControllerError(problem)) from None
@@ -180,18 +196,25 @@ class Host:
         self._acl.put(connection_handle, pdu)
         self._work.set()
 
+    async def flush(self, connection_handle: int) -> None:
+        """Wait until everything queued for a connection has reached the other side, or the connection is gone."""
+        while self._acl.has(connection_handle) and not self._death:
+            self._acl_moved.clear()
+            await self._acl_moved.wait()
+
     async def _buffers(self) -> tuple[int, int]:
         own = await self.command(LeReadBufferSize())
         if own.le_acl_data_packet_length and own.total_num_le_acl_data_packets:
             return own.le_acl_data_packet_length, own.total_num_le_acl_data_packets
         shared = await self.command(ReadBufferSize())
-        return max(shared.acl_data_packet_length, 27), max(shared.total_num_acl_data_packets, 1)
+        return max(shared.acl_data_packet_length, _SMALLEST_ACL_BYTES), max(shared.total_num_acl_data_packets, 1)
 
     async def _exchange(self, pending: _Pending, parameters: bytes) -> None:
         # The gate also holds back while a command is unanswered whose caller was cancelled.
         await self._command_allowed.wait()
-        self._command_allowed.clear()
         if not self._death:
+            self._command_allowed.clear()
+            self._pending = pending  # not sooner, or that command's late answer would be taken for this one's
             self._outbox.append(frame_command(pending.opcode, parameters))
             self._work.set()
             await pending.answered.wait()
@@ -250,7 +273,7 @@ class Host:
             case NumberOfCompletedPackets():
                 for each in event.handles:
                     self._acl.completed(each.connection_handle, each.num_completed_packets)
-                self._work.set()
+                self._acl_has_moved()
             case HardwareError():
                 self._die(
                     ControllerError(f"The Bluetooth controller reports hardware error 0x{event.hardware_code:02x}")
@@ -261,9 +284,13 @@ class Host:
             case DisconnectionComplete(status=ErrorCode.SUCCESS):
                 self._acl.closed(event.connection_handle)
                 self._reassemblers.pop(event.connection_handle, None)
-                self._work.set()
+                self._acl_has_moved()
         for handle in self._handlers[type(event)]:
             handle(event)
+
+    def _acl_has_moved(self) -> None:
+        self._acl_moved.set()
+        self._work.set()
 
     def _answered(self, opcode: int, allowed: int, answer: bytes) -> None:
         if allowed:
@@ -281,8 +308,10 @@ class Host:
             self.died.set()
             self.on_death()
             self._command_allowed.set()
+            self._acl_moved.set()
             if self._pending:
                 self._pending.answered.set()
             for task in self._tasks:
-                task.cancel()
+                if task is not aio.current_task():  # which ends by itself: its transport is closed
+                    task.cancel()
         return self._death

@@ -1,7 +1,7 @@
 """Puts the link info together that one connection writes, in one piece or in several (alliance protocol, 3.2).
 
-The law: what one write brings is tried first. What is not yet complete JSON is kept, up to 1 KiB and for 5 seconds,
-and tried again with what the next write brings. A write that begins a new object starts over.
+The law: what is not yet complete JSON is kept, up to 1 KiB and for 5 seconds, and tried again with what the next write
+brings. A write that begins a new object starts over.
 """
 
 import re
@@ -35,10 +35,12 @@ class Inbox:
         held, self._held = self._held, b""
         if now_ms - self._since_ms > PATIENCE_MS:
             held = b""
-        for value in (held + part, part):
+        continues = bool(held) and not _starts_over(held, part)
+        # A piece from the middle may hold a whole object that is only a part of the offer.
+        for value in (held + part,) if continues else (held + part, part):
             if _is_complete(value):
                 return value
-        if held and not _starts_over(held, part):
+        if continues:
             self._keep(held + part, self._since_ms)
         else:
             self._keep(part[part.find(b"{") :] if b"{" in part else b"", now_ms)

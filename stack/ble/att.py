@@ -288,9 +288,14 @@ def parse_pdu(data: bytes) -> Pdu:
     return parse(kind, data[1:], exact=True)
 
 
+def is_response(data: bytes) -> bool:
+    """Whether a PDU answers a request."""
+    return bool(data) and data[0] in _RESPONSE_OPCODES
+
+
 def is_for_client(data: bytes) -> bool:
     """Whether a PDU comes from a server: an answer, or a value that changed."""
-    return bool(data) and data[0] in _RESPONSE_OPCODES | _UNASKED_OPCODES
+    return is_response(data) or (bool(data) and data[0] in _UNASKED_OPCODES)
 
 
 def wants_answer(data: bytes) -> bool:

@@ -172,6 +172,8 @@ class AttServer:
 
     def _prepare_write(self, request: PrepareWriteRequest) -> Pdu:
         part = _Part(self._writable(request.handle), request.offset, request.value)
+        if len(part.value) > self.mtu - 5:  # longer than the PDU that repeats it
+            raise AttError(ErrorCode.INVALID_PDU, request.handle)
         held = sum(len(each.value) for each in self._prepared)
         if len(self._prepared) >= MAX_PREPARED or held + len(part.value) > MAX_PREPARED_BYTES:
             raise AttError(ErrorCode.PREPARE_QUEUE_FULL, request.handle)

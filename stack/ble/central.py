@@ -79,7 +79,7 @@ class HciPeer:
         """See `Peer`."""
         if len(value) > self._connection.mtu - _WRITE_HEADER_BYTES:
             raise ValueTooLongError(f"The device takes at most {self._connection.mtu - _WRITE_HEADER_BYTES} bytes")
-        self._connection.write_command(characteristic.value_handle, value)
+        await self._connection.write_command(characteristic.value_handle, value)
 
     async def disconnect(self) -> None:
         """See `Peer`."""

@@ -22,6 +22,7 @@ from stack.ble.att import (
     WriteCommand,
     build_pdu,
     is_for_client,
+    is_response,
     parse_pdu,
 )
 from stack.ble.att_server import AttServer
@@ -116,36 +117,49 @@ class Connection:
                 result: ResultT = end.value
                 return result
 
-    def write_command(self, handle: int, value: bytes) -> None:
-        """Write without response: nobody says whether it arrived."""
+    async def write_command(self, handle: int, value: bytes) -> None:
+        """Write without response, and wait until it has arrived; what was made of it nobody says.
+
+        Raises `ConnectionLostError`, `RadioError`.
+        """
+        self._check_alive()
         self._send_att(build_pdu(WriteCommand(handle, value)))
+        try:
+            await aio.wait_for_ms(self._host.flush(self.handle), TRANSACTION_TIMEOUT_MS)
+        except aio.TimeoutError:
+            raise ConnectionLostError("The other side takes no data") from None
+        self._check_alive()
 
     async def agree_on_mtu(self) -> None:
         """Let both directions carry as much as both sides can."""
         self.mtu = self.server.mtu = await self.run(exchange_mtu())
 
     async def _request(self, request: Pdu) -> Pdu:
+        self._check_alive()
+        if self._awaited:  # a request that timed out or was given up: its late answer would be taken for this one's
+            raise ConnectionLostError("The other side does not answer")
         self._answered.clear()
         self._awaited = True
+        self._send_att(build_pdu(request))
         try:
-            self._send_att(build_pdu(request))
             await aio.wait_for_ms(self._answered.wait(), TRANSACTION_TIMEOUT_MS)
         except aio.TimeoutError:
             raise ConnectionLostError("The other side does not answer") from None
-        finally:
-            self._awaited = False
+        self._check_alive()
+        return parse_pdu(self._answer)
+
+    def _check_alive(self) -> None:
         if self._host.death:
             raise self._host.death
         if self.closed.is_set():
             raise ConnectionLostError(f"The other side is gone: {error_name(self.reason)}")
-        return parse_pdu(self._answer)
 
     def _att_received(self, payload: bytes) -> None:
         if not is_for_client(payload):
             answer = self.server.receive(payload)
             if answer:
                 self._send_att(answer)
-        elif self._awaited:
+        elif self._awaited and is_response(payload):
             self._awaited = False
             self._answer = payload
             self._answered.set()

@@ -5,6 +5,7 @@ A procedure is a generator: it yields a request and is sent the response; an err
 """
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -129,11 +130,21 @@ def write_long(handle: int, value: bytes, mtu: int) -> Procedure[None]:
         return
     for offset in range(0, len(value), mtu - 5):
         part = PrepareWriteRequest(handle, offset, value[offset : offset + mtu - 5])
-        queued = _expect(PrepareWriteResponse, (yield part))
-        if (queued.offset, queued.value) != (part.offset, part.value):
-            yield ExecuteWriteRequest(_FORGET)
+        try:
+            queued = _expect(PrepareWriteResponse, (yield part))
+        except AttError:
+            yield from _forget_parts()
+            raise
+        if (queued.handle, queued.offset, queued.value) != (part.handle, part.offset, part.value):
+            yield from _forget_parts()
             raise GattError("The peer's server repeats a part of a long write wrongly.")
     _expect(ExecuteWriteResponse, (yield ExecuteWriteRequest(_WRITE)))
+
+
+def _forget_parts() -> Procedure[None]:
+    """Empty the server's queue, whatever it says to that: what is left would become part of the next long write."""
+    with suppress(AttError):
+        yield ExecuteWriteRequest(_FORGET)
 
 
 def _expect(kind: type[PduT], response: Pdu) -> PduT:

@@ -19,7 +19,6 @@ from drivers.hci.commands import (
     LeExtendedCreateConnection,
     LeSetRandomAddress,
 )
-from drivers.hci.errors import CommandError
 from drivers.hci.events import (
     DisconnectionComplete,
     LeAdvertisingReport,
@@ -31,6 +30,7 @@ from stack.ble.connection import Connection, ConnectionLostError, Role
 from stack.ble.scanning import Heard, heard_in, scan_commands
 
 CONNECT_TIMEOUT_MS: Final = 8_000
+_CANCEL_TIMEOUT_MS = 1_000  # the end of an attempt follows at once, but who knows
 
 _SCAN_INTERVAL = _SCAN_WINDOW = 0x0060
 _NO_FILTER = 0
@@ -100,13 +100,14 @@ class Radio:
         async with self._one_connect:
             self._connect_ended.clear()
             self._connected = None
-            await self.host.command(self._create_connection(peer))
             try:
+                await self.host.command(self._create_connection(peer))
                 await aio.wait_for_ms(self._connect_ended.wait(), timeout_ms)
-            except BaseException as error:
+            except aio.TimeoutError:
                 await self._cancel_connect()
-                if not isinstance(error, aio.TimeoutError):
-                    raise
+            except aio.CancelledError:
+                await self._abandon_connect()
+                raise
             return self._connect_result()
 
     def _create_connection(self, peer: Address) -> LeCreateConnection | LeExtendedCreateConnection:
@@ -120,9 +121,16 @@ class Radio:
 
     async def _cancel_connect(self) -> None:
         """Stop connecting. It may have succeeded in this very moment; the controller says which."""
-        with suppress(CommandError):
-            await self.host.command(LeCreateConnectionCancel())
-            await self._connect_ended.wait()
+        await self.host.try_command(LeCreateConnectionCancel())
+        with suppress(aio.TimeoutError):
+            await aio.wait_for_ms(self._connect_ended.wait(), _CANCEL_TIMEOUT_MS)
+
+    async def _abandon_connect(self) -> None:
+        """Stop connecting on behalf of nobody: what has come up in this very moment is ended again."""
+        with suppress(RadioError):
+            await self._cancel_connect()
+            if self._connected:
+                await self._connected.disconnect()
 
     def _connect_result(self) -> Connection:
         if self.host.death:
@@ -140,6 +148,7 @@ class Radio:
             peer = Address(event.peer_address, AddressType(event.peer_address_type & 1))
             role = Role(event.role & 1)
             connection = Connection(self.host, event.connection_handle, peer, role, self.now_ms)
+            self._end(connection.handle, ErrorCode.UNSPECIFIED_ERROR)  # its real end got lost on the way
             self.connections[connection.handle] = connection
             if role is Role.PERIPHERAL:
                 self.on_connected(connection)
@@ -148,9 +157,13 @@ class Radio:
         self._connect_ended.set()
 
     def _disconnection_complete(self, event: DisconnectionComplete) -> None:
-        connection = self.connections.pop(event.connection_handle, None)
-        if connection and event.status == ErrorCode.SUCCESS:
-            connection.ended(event.reason)
+        if event.status == ErrorCode.SUCCESS:
+            self._end(event.connection_handle, event.reason)
+
+    def _end(self, handle: int, reason: int) -> None:
+        connection = self.connections.pop(handle, None)
+        if connection:
+            connection.ended(reason)
 
     def _pdu_received(self, handle: int, pdu: bytes) -> None:
         connection = self.connections.get(handle)
@@ -164,6 +177,5 @@ class Radio:
 
     def _died(self) -> None:
         self._connect_ended.set()
-        for connection in self.connections.values():
-            connection.ended(ErrorCode.HARDWARE_FAILURE)
-        self.connections.clear()
+        for handle in list(self.connections):
+            self._end(handle, ErrorCode.HARDWARE_FAILURE)

@@ -10,7 +10,7 @@ from drivers.errors import RadioError
 from drivers.hci.address import ADDRESS_BYTES, Address
 from drivers.hci.host import Host
 from drivers.hci.snoop import Snoop
-from drivers.hci.transports.spec import open_transport, parse_spec
+from drivers.hci.transports.spec import Uart, open_transport, parse_spec
 from drivers.hci.transports.user_channel import bluetoothd_pid
 from stack.ble.central import Central, HciCentral
 from stack.ble.radio import Radio
@@ -18,6 +18,7 @@ from stack.ble.radio import Radio
 DEFAULT_SPEC = "user:0"
 BLUEZ_SPEC = "bluez"
 CAPTURE_LIMIT_BYTES = 16_000_000
+_UART_RESET_PAUSE_MS = 100  # as Linux waits for Broadcom's chips, the usual ones on a UART
 
 
 class PeripheralError(RadioError):
@@ -43,9 +44,11 @@ async def open_radio(spec: str | None, address: Address, capture: Path | None = 
         raise PeripheralError(
             "Through bluetoothd the station cannot be shown to phones: they want every byte in its place"
         )
-    transport = await open_transport(parse_spec(spec or DEFAULT_SPEC))
+    way = parse_spec(spec or DEFAULT_SPEC)
+    transport = await open_transport(way)
     snoop = Snoop(capture, CAPTURE_LIMIT_BYTES, _wall_us) if capture else None
-    radio = Radio(Host(transport, snoop), address)
+    host = Host(transport, snoop, reset_pause_ms=_UART_RESET_PAUSE_MS if isinstance(way, Uart) else 0)
+    radio = Radio(host, address)
     try:
         await radio.start()
         yield radio

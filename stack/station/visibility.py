@@ -12,7 +12,7 @@ from stack.ble.advertising import Advertising
 from stack.ble.att import AttError, ErrorCode
 from stack.ble.connection import Connection
 from stack.ble.gatt import Characteristic, Property, Service, generic_services
-from stack.ble.peripheral import Peripheral
+from stack.ble.peripheral import DEFAULT_LIMITS, Limits, Peripheral
 from stack.ble.radio import Radio
 
 # What CatShare and Xiaomi declare on both characteristics, whatever they accept (alliance protocol, 3.1).
@@ -64,8 +64,12 @@ def make_visible(
     visitors: Visitors,
     interval_ms: int = 100,
     tx_power_dbm: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Peripheral:
-    """Return the peripheral that shows `advertisement`; start it to begin. `Advertising` explains the last two."""
+    """Return the peripheral that shows `advertisement`; start it to begin.
+
+    `Advertising` explains interval and power, `Limits` who is dropped when.
+    """
 
     def serve(connection: Connection) -> Sequence[Service]:
         phone = str(connection.peer)
@@ -77,7 +81,7 @@ def make_visible(
     advertising = Advertising(
         advertisement.advertising_data(), advertisement.scan_response(), radio.address, interval_ms, tx_power_dbm
     )
-    return Peripheral(radio, advertising, serve)
+    return Peripheral(radio, advertising, serve, limits)
 
 
 def _alliance_service(exchange: CredentialExchange, phone: str, visitors: Visitors, radio: Radio) -> Service:

@@ -5,42 +5,52 @@ needs one that refuses what they refuse and tells what they tell. Each mending h
 and what the Core specification says (volume 4, part E, 7 if only numbers are given).
 
 The air itself stays ideal: every scanner hears every advertisement, whatever its window; nothing is lost; a connection
-whose other end goes silent times out at once. There is no directed or periodic advertising, no resolving list, no
-data length extension, and the controller does not claim them.
+whose other end goes silent times out at once; connection events take no time. There is no directed or periodic
+advertising, no resolving list, no data length extension, and the controller does not claim them. Durations of
+advertising and scanning are taken as "until disabled".
 """
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from bumble import hci, ll
-from bumble.controller import AdvertisingSet, Connection, Controller, LegacyAdvertiser
+from bumble.controller import Connection, Controller
 from bumble.core import InvalidPacketError, PhysicalTransport
 from bumble.link import LocalLink
 from bumble.transport.common import PacketParser
 
+from stack.station.demo.air_advertising import (
+    CONNECTABLE,
+    FILTER_CONNECTIONS,
+    FILTER_SCANS,
+    SCAN_RESPONSE,
+    SCANNABLE,
+    Advertisement,
+    AirAdvertiser,
+    AirAdvertisingSet,
+    extended_report,
+    legacy_report,
+)
+from stack.station.demo.air_rules import (
+    COMMON_COMMANDS,
+    EXTENDED_COMMANDS,
+    LEGACY_COMMANDS,
+    MAX_DATA_BYTES,
+    Initiating,
+    Timing,
+    refusal,
+    timing_of,
+)
+
 # What Bumble's controller says of its host's mistakes is told to the host, by error codes.
 logging.getLogger("bumble.controller").setLevel(logging.CRITICAL)
 
-_SLOT_S = 0.000_625  # the unit of advertising intervals
-_ADV_DELAY_S = 0.010
-_LEGACY_DATA_BYTES = 31
-_DATA_PARAMETER_BYTES = 1 + _LEGACY_DATA_BYTES
 _SETS = 4
-
-_CONNECTABLE, _SCANNABLE, _SCAN_RESPONSE, _LEGACY = 0x01, 0x02, 0x08, 0x10
-_PROPERTIES_OF_TYPE = {0x00: 0x13, 0x02: 0x12, 0x03: 0x10}  # ADV_IND, ADV_SCAN_IND, ADV_NONCONN_IND (7.8.5, 7.8.53)
-_TYPE_OF_PROPERTIES = {0x13: 0x00, 0x12: 0x02, 0x10: 0x03, 0x1B: 0x04, 0x1A: 0x04}  # for reports (7.7.65.2)
-_PROPERTIES = {0x10, 0x12, 0x13, 0x00, 0x01, 0x02}
-_FILTER_SCANS, _FILTER_CONNECTIONS = 0x01, 0x02
-_NO_SID, _NO_TX_POWER, _RSSI_DBM, _NO_PHY = 0xFF, 0x7F, -50, 0
 
 _DEFAULT_EVENT_MASK = 0x0000_1FFF_FFFF_FFFF
 _DEFAULT_LE_EVENT_MASK = 0x1F
-_LE_META_EVENT = 0x3E
 _ENHANCED_CONNECTION_COMPLETE = 1 << 9
 _NEVER_MASKED = {0x0E, 0x0F, 0x13}  # Command Complete, Command Status, Number Of Completed Packets
 
@@ -49,168 +59,8 @@ _FEATURES = hci.LeFeatureMask.LE_ENCRYPTION | hci.LeFeatureMask.PERIPHERAL_INITI
 _DIRECTED_STATES = {3, 11, 15, 29, 30, 31, 33, 34, 36, 37, 39, 40}
 _STATES = sum(1 << bit for bit in range(42) if bit not in _DIRECTED_STATES)
 
-_DISCONNECT_REASONS = {0x05, 0x13, 0x14, 0x15, 0x1A, 0x29, 0x3B}  # 7.1.6
-
-_COMMON_COMMANDS = {
-    hci.HCI_DISCONNECT_COMMAND,
-    hci.HCI_SET_EVENT_MASK_COMMAND,
-    hci.HCI_RESET_COMMAND,
-    hci.HCI_READ_LOCAL_VERSION_INFORMATION_COMMAND,
-    hci.HCI_READ_LOCAL_SUPPORTED_COMMANDS_COMMAND,
-    hci.HCI_READ_LOCAL_SUPPORTED_FEATURES_COMMAND,
-    hci.HCI_READ_BD_ADDR_COMMAND,
-    hci.HCI_LE_SET_EVENT_MASK_COMMAND,
-    hci.HCI_LE_READ_BUFFER_SIZE_COMMAND,
-    hci.HCI_LE_READ_LOCAL_SUPPORTED_FEATURES_COMMAND,
-    hci.HCI_LE_SET_RANDOM_ADDRESS_COMMAND,
-    hci.HCI_LE_CREATE_CONNECTION_CANCEL_COMMAND,
-    hci.HCI_LE_READ_FILTER_ACCEPT_LIST_SIZE_COMMAND,
-    hci.HCI_LE_CLEAR_FILTER_ACCEPT_LIST_COMMAND,
-    hci.HCI_LE_ADD_DEVICE_TO_FILTER_ACCEPT_LIST_COMMAND,
-    hci.HCI_LE_REMOVE_DEVICE_FROM_FILTER_ACCEPT_LIST_COMMAND,
-    hci.HCI_LE_CONNECTION_UPDATE_COMMAND,
-    hci.HCI_LE_READ_REMOTE_FEATURES_COMMAND,
-    hci.HCI_LE_RAND_COMMAND,
-    hci.HCI_LE_ENABLE_ENCRYPTION_COMMAND,
-    hci.HCI_LE_LONG_TERM_KEY_REQUEST_REPLY_COMMAND,
-    hci.HCI_LE_LONG_TERM_KEY_REQUEST_NEGATIVE_REPLY_COMMAND,
-    hci.HCI_LE_READ_SUPPORTED_STATES_COMMAND,
-}
-_LEGACY_COMMANDS = {
-    hci.HCI_LE_SET_ADVERTISING_PARAMETERS_COMMAND,
-    hci.HCI_LE_READ_ADVERTISING_PHYSICAL_CHANNEL_TX_POWER_COMMAND,
-    hci.HCI_LE_SET_ADVERTISING_DATA_COMMAND,
-    hci.HCI_LE_SET_SCAN_RESPONSE_DATA_COMMAND,
-    hci.HCI_LE_SET_ADVERTISING_ENABLE_COMMAND,
-    hci.HCI_LE_SET_SCAN_PARAMETERS_COMMAND,
-    hci.HCI_LE_SET_SCAN_ENABLE_COMMAND,
-    hci.HCI_LE_CREATE_CONNECTION_COMMAND,
-}
-_EXTENDED_COMMANDS = {
-    hci.HCI_LE_SET_ADVERTISING_SET_RANDOM_ADDRESS_COMMAND,
-    hci.HCI_LE_SET_EXTENDED_ADVERTISING_PARAMETERS_COMMAND,
-    hci.HCI_LE_SET_EXTENDED_ADVERTISING_DATA_COMMAND,
-    hci.HCI_LE_SET_EXTENDED_SCAN_RESPONSE_DATA_COMMAND,
-    hci.HCI_LE_SET_EXTENDED_ADVERTISING_ENABLE_COMMAND,
-    hci.HCI_LE_READ_MAXIMUM_ADVERTISING_DATA_LENGTH_COMMAND,
-    hci.HCI_LE_READ_NUMBER_OF_SUPPORTED_ADVERTISING_SETS_COMMAND,
-    hci.HCI_LE_REMOVE_ADVERTISING_SET_COMMAND,
-    hci.HCI_LE_CLEAR_ADVERTISING_SETS_COMMAND,
-    hci.HCI_LE_SET_EXTENDED_SCAN_PARAMETERS_COMMAND,
-    hci.HCI_LE_SET_EXTENDED_SCAN_ENABLE_COMMAND,
-    hci.HCI_LE_EXTENDED_CREATE_CONNECTION_COMMAND,
-}
-
 _Error = hci.HCI_ErrorCode
-_Initiating = hci.HCI_LE_Create_Connection_Command | hci.HCI_LE_Extended_Create_Connection_Command
 _Status = hci.HCI_StatusReturnParameters
-
-
-class _Advertiser(Protocol):
-    """What a connection ends."""
-
-    enabled: bool
-
-    def stop(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Advertisement(ll.AdvertisingPdu):
-    """One advertising event on the air, with the answer that an active scanner would get.
-
-    `properties` are those of 7.8.53; their five low bits are the event type of an extended report as well (7.7.65.13).
-    """
-
-    sender: "AirController"
-    advertiser: _Advertiser
-    address: hci.Address
-    properties: int
-    filter_policy: int
-    data: bytes
-    scan_response: bytes
-    sid: int = _NO_SID
-    set_handle: int | None = None
-
-    @property
-    def is_legacy(self) -> bool:
-        return bool(self.properties & _LEGACY)
-
-
-class _Ticking:
-    """The clock of an advertiser.
-
-    Bumble takes a legacy interval as milliseconds, and starts a second clock when a running set is enabled again. It
-    is a count of 0.625 ms, each event is up to 10 ms late at random (volume 6, part B, 4.4.2.2.1), and enabling again
-    starts anew (7.8.9).
-    """
-
-    controller: Controller
-    enabled: bool
-    timer_handle: asyncio.Handle | None
-
-    def start(self) -> None:
-        self.stop()
-        self.enabled = True
-        self._tick()
-
-    def stop(self) -> None:
-        if self.timer_handle:
-            self.timer_handle.cancel()
-        self.timer_handle = None
-        self.enabled = False
-
-    def _tick(self) -> None:
-        self.controller.send_advertising_pdu(self.event())
-        wait_s = self.interval_slots() * _SLOT_S + random.uniform(0, _ADV_DELAY_S)
-        self.timer_handle = asyncio.get_running_loop().call_later(wait_s, self._tick)
-
-    def event(self) -> _Advertisement:
-        raise NotImplementedError
-
-    def interval_slots(self) -> int:
-        raise NotImplementedError
-
-
-class _AirAdvertiser(_Ticking, LegacyAdvertiser):
-    """Legacy advertising. Bumble sends nothing for other types than ADV_IND."""
-
-    def interval_slots(self) -> int:
-        return self.advertising_interval_min
-
-    def event(self) -> _Advertisement:
-        return _Advertisement(
-            sender=cast("AirController", self.controller),
-            advertiser=self,
-            address=self.address,
-            properties=_PROPERTIES_OF_TYPE[self.advertising_type],
-            filter_policy=self.advertising_filter_policy,
-            data=self.advertising_data,
-            scan_response=self.scan_response_data,
-        )
-
-
-class _AirAdvertisingSet(_Ticking, AdvertisingSet):
-    """An advertising set. Bumble forgets its properties, so that legacy PDUs look like extended ones (7.8.53)."""
-
-    def interval_slots(self) -> int:
-        assert self.parameters
-        return self.parameters.primary_advertising_interval_min
-
-    def event(self) -> _Advertisement:
-        assert self.parameters
-        assert self.address
-        properties = self.parameters.advertising_event_properties
-        return _Advertisement(
-            sender=cast("AirController", self.controller),
-            advertiser=self,
-            address=self.address,
-            properties=properties,
-            filter_policy=self.parameters.advertising_filter_policy,
-            data=bytes(self.data),
-            scan_response=bytes(self.scan_response_data),
-            sid=_NO_SID if properties & _LEGACY else self.parameters.advertising_sid,
-            set_handle=self.handle,
-        )
 
 
 class _AirConnection(Connection):
@@ -254,9 +104,7 @@ class _AirConnection(Connection):
     def receive(self, packet: hci.HCI_AclDataPacket) -> None:
         """Hand a fragment to the host. Bumble puts the PDU together; a chip hands over what the air brings (5.4.2)."""
         boundary = _CONTINUING if packet.pb_flag == _CONTINUING else _FIRST_FROM_CONTROLLER
-        self.controller.send_hci_packet(
-            hci.HCI_AclDataPacket(self.handle, boundary, 0, len(packet.data), packet.data),
-        )
+        self.controller.send_hci_packet(hci.HCI_AclDataPacket(self.handle, boundary, 0, len(packet.data), packet.data))
 
     def send_ll_control_pdu(self, packet: ll.ControlPdu) -> None:
         asyncio.get_running_loop().call_soon(self.other.hear, packet)
@@ -272,14 +120,17 @@ class _AirConnection(Connection):
         Bumble tells the local host the reason that it gave. It learns that it was itself (0x16), only the other side
         learns the reason (7.1.6, 7.7.5).
         """
-        if self.is_open:
-            self.controller.on_le_disconnected(self, _Error.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR)
-            self.other.controller.on_le_disconnected(self.other, reason)
+        self._end(_Error.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR)
+        self.other._end(reason)
 
     def fall_silent(self) -> None:
         """End the connection as a reset does: no word here, a supervision timeout there."""
         del self.controller.le_connections[self.peer_address]
-        self.other.controller.on_le_disconnected(self.other, _Error.CONNECTION_TIMEOUT_ERROR)
+        self.other._end(_Error.CONNECTION_TIMEOUT_ERROR)
+
+    def _end(self, reason: int) -> None:
+        if self.is_open:
+            self.controller.on_le_disconnected(self, reason)
 
 
 class Air(LocalLink):
@@ -287,7 +138,7 @@ class Air(LocalLink):
 
     def __init__(self) -> None:
         """Start with nobody there."""
-        cast("Callable[[LocalLink], None]", LocalLink.__init__)(self)
+        cast("Callable[[LocalLink], None]", LocalLink.__init__)(self)  # it has no types
 
 
 class _HostSink:
@@ -316,7 +167,7 @@ class AirController(Controller):
         version = hci.HCI_VERSION_BLUETOOTH_CORE_5_0 if extended else hci.HCI_VERSION_BLUETOOTH_CORE_4_2
         self.hci_version = self.lmp_version = version
         self.le_features = _FEATURES | (hci.LeFeatureMask.LE_EXTENDED_ADVERTISING if extended else 0)
-        self.supported_commands = _COMMON_COMMANDS | _LEGACY_COMMANDS | (_EXTENDED_COMMANDS if extended else set())
+        self.supported_commands = COMMON_COMMANDS | LEGACY_COMMANDS | (EXTENDED_COMMANDS if extended else set())
         self._forget()
 
     def plug(self, send: Callable[[bytes], None]) -> None:
@@ -358,7 +209,7 @@ class AirController(Controller):
         self.le_legacy_advertiser.stop()
         for advertising_set in self.advertising_sets.values():
             advertising_set.stop()
-        self.le_legacy_advertiser = _AirAdvertiser(self)
+        self.le_legacy_advertiser = AirAdvertiser(self)
         self.advertising_sets = {}
         self.pending_le_connection = None
         self.random_address = hci.Address.ANY_RANDOM
@@ -394,9 +245,9 @@ class AirController(Controller):
 
         Bumble accepts nearly everything in any state, and leaves unknown commands without an answer.
         """
-        refusal = self._refusal_by_kind(command) or self._refusal_by_state(command) or self._refusal_by_value(command)
-        if refusal:
-            self._refuse(command, refusal)
+        error = refusal(self, self._used, command)
+        if error:
+            self._refuse(command, error)
         else:
             self._used.add(command.op_code)
             super().on_hci_command_packet(command)
@@ -412,76 +263,6 @@ class AirController(Controller):
             )
         )
 
-    def _refusal_by_kind(self, command: hci.HCI_Command) -> hci.HCI_ErrorCode | None:
-        if command.op_code not in self.supported_commands:
-            return _Error.UNKNOWN_HCI_COMMAND_ERROR
-        # Legacy and extended commands may not be mixed between two resets (3.1.1).
-        others = _mixed_with(command.op_code)
-        return _Error.COMMAND_DISALLOWED_ERROR if self._used & others else None
-
-    def _refusal_by_state(self, command: hci.HCI_Command) -> hci.HCI_ErrorCode | None:
-        if self._is_busy_for(command):
-            return _Error.COMMAND_DISALLOWED_ERROR
-        match command:
-            case hci.HCI_Disconnect_Command() | hci.HCI_LE_Read_Remote_Features_Command():
-                if not self.find_le_connection_by_handle(command.connection_handle):
-                    return _Error.UNKNOWN_CONNECTION_IDENTIFIER_ERROR
-            case hci.HCI_LE_Create_Connection_Command() | hci.HCI_LE_Extended_Create_Connection_Command():
-                if not command.initiator_filter_policy and command.peer_address in self.le_connections:
-                    return _Error.CONNECTION_ALREADY_EXISTS_ERROR
-            case hci.HCI_LE_Set_Advertising_Set_Random_Address_Command() | hci.HCI_LE_Remove_Advertising_Set_Command():
-                if command.advertising_handle not in self.advertising_sets:
-                    return _Error.UNKNOWN_ADVERTISING_IDENTIFIER_ERROR
-            case hci.HCI_LE_Set_Extended_Advertising_Enable_Command():
-                if set(command.advertising_handles) - self.advertising_sets.keys():
-                    return _Error.UNKNOWN_ADVERTISING_IDENTIFIER_ERROR
-        return None
-
-    def _is_busy_for(self, command: hci.HCI_Command) -> bool:
-        """Tell whether what runs forbids `command` (7.8.4, 7.8.5, 7.8.13, 7.8.53, 7.8.59, 7.8.60, 7.8.64)."""
-        advertising = self.le_legacy_advertiser.enabled
-        match command:
-            case hci.HCI_LE_Set_Random_Address_Command():
-                return advertising or self.le_scan_enable or self.pending_le_connection is not None
-            case hci.HCI_LE_Set_Advertising_Parameters_Command():
-                return advertising
-            case hci.HCI_LE_Set_Extended_Scan_Parameters_Command():
-                return self.le_scan_enable
-            case hci.HCI_LE_Create_Connection_Cancel_Command():
-                return self.pending_le_connection is None
-            case hci.HCI_LE_Set_Extended_Advertising_Parameters_Command() | hci.HCI_LE_Remove_Advertising_Set_Command():
-                known = self.advertising_sets.get(command.advertising_handle)
-                return known is not None and known.enabled
-            case hci.HCI_LE_Clear_Advertising_Sets_Command():
-                return any(each.enabled for each in self.advertising_sets.values())
-        return False
-
-    def _refusal_by_value(self, command: hci.HCI_Command) -> hci.HCI_ErrorCode | None:
-        if isinstance(command, hci.HCI_LE_Connection_Update_Command) and self._is_peripheral(command.connection_handle):
-            return _Error.UNSUPPORTED_REMOTE_FEATURE_ERROR  # it may only ask, over L2CAP (7.8.18)
-        if not (_is_in_range(command) and self._has_address_for(command)):
-            return _Error.INVALID_COMMAND_PARAMETERS_ERROR
-        return None
-
-    def _is_peripheral(self, connection_handle: int) -> bool:
-        connection = self.find_le_connection_by_handle(connection_handle)
-        return connection is not None and connection.role == hci.Role.PERIPHERAL
-
-    def _has_address_for(self, command: hci.HCI_Command) -> bool:
-        """Tell whether the random address is there that `command` needs (7.8.9, 7.8.11, 7.8.12, 7.8.56)."""
-        match command:
-            case hci.HCI_LE_Set_Advertising_Enable_Command(advertising_enable=1):
-                kinds = [self.le_legacy_advertiser.own_address_type]
-            case hci.HCI_LE_Set_Scan_Enable_Command(le_scan_enable=1):
-                kinds = [self.le_scan_own_address_type]
-            case hci.HCI_LE_Create_Connection_Command() | hci.HCI_LE_Extended_Create_Connection_Command():
-                kinds = [command.own_address_type]
-            case hci.HCI_LE_Set_Extended_Advertising_Enable_Command(enable=1):
-                return all(self.advertising_sets[handle].address for handle in command.advertising_handles)
-            case _:
-                return True
-        return self.random_address != hci.Address.ANY_RANDOM or hci.AddressType.RANDOM_DEVICE not in kinds
-
     # Advertising
 
     def on_hci_le_set_extended_advertising_parameters_command(
@@ -494,7 +275,7 @@ class AirController(Controller):
                 return hci.HCI_LE_Set_Extended_Advertising_Parameters_ReturnParameters(
                     status=_Error.MEMORY_CAPACITY_EXCEEDED_ERROR, selected_tx_power=0
                 )
-            self.advertising_sets[handle] = _AirAdvertisingSet(self, handle)
+            self.advertising_sets[handle] = AirAdvertisingSet(self, handle)
         return super().on_hci_le_set_extended_advertising_parameters_command(command)
 
     def on_hci_le_read_number_of_supported_advertising_sets_command(
@@ -510,7 +291,7 @@ class AirController(Controller):
     ) -> hci.HCI_LE_Read_Maximum_Advertising_Data_Length_ReturnParameters:
         """Tell the limit. Bumble claims 1650 bytes, but never cuts its reports to size (7.7.65.13, 7.8.57)."""
         return hci.HCI_LE_Read_Maximum_Advertising_Data_Length_ReturnParameters(
-            status=_Error.SUCCESS, max_advertising_data_length=_LEGACY_DATA_BYTES
+            status=_Error.SUCCESS, max_advertising_data_length=MAX_DATA_BYTES
         )
 
     # Filter accept list: Bumble takes the commands and does nothing (7.8.15 to 7.8.17)
@@ -540,7 +321,7 @@ class AirController(Controller):
             self._accept_list.remove(command.address)
         return _Status(_Error.SUCCESS)
 
-    def accepts(self, address: hci.Address, advertisement: _Advertisement, policy_bit: int) -> bool:
+    def accepts(self, address: hci.Address, advertisement: Advertisement, policy_bit: int) -> bool:
         """Tell whether an advertiser answers `address` under its filter policy (volume 6, part B, 4.3.2)."""
         return not advertisement.filter_policy & policy_bit or address in self._accept_list
 
@@ -567,7 +348,7 @@ class AirController(Controller):
 
     def on_ll_advertising_pdu(self, packet: ll.AdvertisingPdu) -> None:
         """Hear an advertising event: report it, and connect if that is what the host waits for."""
-        assert isinstance(packet, _Advertisement)
+        assert isinstance(packet, Advertisement)
         if self.le_scan_enable and self._listens_to(packet, self.le_scanning_filter_policy, self._scans_extended):
             self._report_event(packet)
         command = self.pending_le_connection
@@ -578,12 +359,12 @@ class AirController(Controller):
     def _scans_extended(self) -> bool:
         return hci.HCI_LE_SET_EXTENDED_SCAN_ENABLE_COMMAND in self._used
 
-    def _listens_to(self, packet: _Advertisement, filter_policy: int, extended: bool) -> bool:
+    def _listens_to(self, packet: Advertisement, filter_policy: int, extended: bool) -> bool:
         # Who scans or connects by a legacy command does not hear extended PDUs (7.8.11, 7.8.12).
         heard = packet.is_legacy or extended
         return heard and (not filter_policy & 1 or packet.address in self._accept_list)
 
-    def _report_event(self, packet: _Advertisement) -> None:
+    def _report_event(self, packet: Advertisement) -> None:
         """Report the advertisement and, scanning actively, its scan response.
 
         Bumble reports the advertising data again as the scan response, to passive scanners too (7.8.10).
@@ -591,16 +372,16 @@ class AirController(Controller):
         self._report(packet, packet.properties, packet.data)
         is_active = self.le_scan_type == hci.HCI_LE_Set_Scan_Parameters_Command.ACTIVE_SCANNING
         own = self._own_address(self.le_scan_own_address_type)
-        if is_active and packet.properties & _SCANNABLE and packet.sender.accepts(own, packet, _FILTER_SCANS):
-            self._report(packet, packet.properties | _SCAN_RESPONSE, packet.scan_response)
+        if is_active and packet.properties & SCANNABLE and packet.sender.accepts(own, packet, FILTER_SCANS):
+            self._report(packet, packet.properties | SCAN_RESPONSE, packet.scan_response)
 
-    def _report(self, packet: _Advertisement, properties: int, data: bytes) -> None:
+    def _report(self, packet: Advertisement, properties: int, data: bytes) -> None:
         """Report one PDU. Bumble ignores the filter of duplicates (volume 6, part B, 4.3.3)."""
         key = (packet.address, properties)
         if self.filter_duplicates and key in self._reported:
             return
         self._reported.add(key)
-        report = _extended_report if self._scans_extended else _legacy_report
+        report = extended_report if self._scans_extended else legacy_report
         self.send_hci_packet(report(packet, properties, data))
 
     # Connections
@@ -608,31 +389,29 @@ class AirController(Controller):
     def _own_address(self, own_address_type: int) -> hci.Address:
         return self.public_address if own_address_type == hci.OwnAddressType.PUBLIC else self.random_address
 
-    def _may_connect(self, command: _Initiating, packet: _Advertisement) -> bool:
+    def _may_connect(self, command: Initiating, packet: Advertisement) -> bool:
         """Tell whether `packet` is what `command` waits for, and its sender still there to be connected to.
 
         Bumble ignores the filter accept list, and takes what cannot be connected to, or is connected by now.
         """
         own = self._own_address(command.own_address_type)
-        policy, extended = (
-            command.initiator_filter_policy,
-            not isinstance(command, hci.HCI_LE_Create_Connection_Command),
-        )
+        policy = command.initiator_filter_policy
+        extended = isinstance(command, hci.HCI_LE_Extended_Create_Connection_Command)
         return (
             self._listens_to(packet, policy, extended)
             and (bool(policy) or packet.address == command.peer_address)
-            and bool(packet.properties & _CONNECTABLE)
+            and bool(packet.properties & CONNECTABLE)
             and packet.advertiser.enabled
-            and packet.sender.accepts(own, packet, _FILTER_CONNECTIONS)
+            and packet.sender.accepts(own, packet, FILTER_CONNECTIONS)
             and packet.address not in self.le_connections
             and own not in packet.sender.le_connections
         )
 
-    def _connect(self, command: _Initiating, packet: _Advertisement) -> None:
+    def _connect(self, command: Initiating, packet: Advertisement) -> None:
         """Connect both ends in one step, so that of two centrals one wins. Advertising ends by it (7.8.9, 7.8.56)."""
         self.pending_le_connection = None
         packet.advertiser.stop()
-        own, timing = self._own_address(command.own_address_type), _timing_of(command)
+        own, timing = self._own_address(command.own_address_type), timing_of(command)
         central = self._open(hci.Role.CENTRAL, own, packet.address)
         peripheral = packet.sender._open(hci.Role.PERIPHERAL, packet.address, own)
         central.other, peripheral.other = peripheral, central
@@ -657,11 +436,11 @@ class AirController(Controller):
         self.le_connections[peer] = connection
         return connection
 
-    def _connected(self, connection: _AirConnection, timing: "_Timing") -> None:
+    def _connected(self, connection: _AirConnection, timing: Timing) -> None:
         self._connection_event(_Error.SUCCESS, connection.handle, connection.role, connection.peer_address, timing)
 
     def _connection_event(
-        self, status: hci.HCI_ErrorCode, handle: int, role: hci.Role, peer: hci.Address, timing: "_Timing"
+        self, status: hci.HCI_ErrorCode, handle: int, role: hci.Role, peer: hci.Address, timing: Timing
     ) -> None:
         """Tell the host how connecting ended.
 
@@ -705,81 +484,3 @@ class AirController(Controller):
         """Tell whether `packet` fits into a free buffer; all connections share them (7.8.2)."""
         in_use = sum(cast("_AirConnection", each).buffered for each in self.le_connections.values())
         return in_use < self.total_num_le_acl_data_packets and len(packet.data) <= self.le_acl_data_packet_length
-
-
-_Timing = tuple[int, int, int]  # connection interval in 1.25 ms, peripheral latency in events, timeout in 10 ms
-
-
-def _timing_of(command: _Initiating) -> _Timing:
-    if isinstance(command, hci.HCI_LE_Extended_Create_Connection_Command):
-        return command.connection_interval_maxs[0], command.max_latencies[0], command.supervision_timeouts[0]
-    return command.connection_interval_max, command.max_latency, command.supervision_timeout
-
-
-def _mixed_with(op_code: int) -> set[int]:
-    """Return the commands of the other family, legacy or extended."""
-    if op_code in _LEGACY_COMMANDS:
-        return _EXTENDED_COMMANDS
-    return _LEGACY_COMMANDS if op_code in _EXTENDED_COMMANDS else set()
-
-
-def _is_in_range(command: hci.HCI_Command) -> bool:
-    """Check the parameters that hosts get wrong. Bumble takes any."""
-    match command:
-        case hci.HCI_LE_Set_Advertising_Parameters_Command():  # 7.8.5
-            interval_min, interval_max = command.advertising_interval_min, command.advertising_interval_max
-            known = command.advertising_type in _PROPERTIES_OF_TYPE and command.own_address_type <= 1
-            return known and 0x20 <= interval_min <= interval_max <= 0x4000
-        case hci.HCI_LE_Set_Extended_Advertising_Parameters_Command():  # 7.8.53
-            interval_min = command.primary_advertising_interval_min
-            known = command.advertising_event_properties in _PROPERTIES and command.own_address_type <= 1
-            return known and 0x20 <= interval_min <= command.primary_advertising_interval_max
-        case hci.HCI_LE_Set_Advertising_Data_Command() | hci.HCI_LE_Set_Scan_Response_Data_Command():  # 7.8.7, 7.8.8
-            return len(command.parameters) == _DATA_PARAMETER_BYTES and command.parameters[0] <= _LEGACY_DATA_BYTES
-        case hci.HCI_LE_Set_Extended_Advertising_Data_Command():  # 7.8.54
-            return len(command.advertising_data) <= _LEGACY_DATA_BYTES
-        case hci.HCI_LE_Set_Extended_Scan_Response_Data_Command():  # 7.8.55
-            return len(command.scan_response_data) <= _LEGACY_DATA_BYTES
-        case hci.HCI_LE_Set_Scan_Parameters_Command():  # 7.8.10
-            return 4 <= command.le_scan_window <= command.le_scan_interval <= 0x4000
-        case hci.HCI_LE_Set_Extended_Scan_Parameters_Command():  # 7.8.64
-            return command.scanning_phys == 1 and 4 <= command.scan_windows[0] <= command.scan_intervals[0]
-        case hci.HCI_LE_Create_Connection_Command() | hci.HCI_LE_Extended_Create_Connection_Command():  # 7.8.12, 7.8.66
-            interval, latency, timeout = _timing_of(command)
-            # The timeout, in 10 ms, must outlast two intervals with their latency, in 1.25 ms.
-            return 6 <= interval <= 0x0C80 and timeout * 4 > (1 + latency) * interval and timeout <= 0x0C80
-        case hci.HCI_Disconnect_Command():  # 7.1.6
-            return command.reason in _DISCONNECT_REASONS
-    return True
-
-
-def _legacy_report(packet: _Advertisement, properties: int, data: bytes) -> hci.HCI_LE_Advertising_Report_Event:
-    report = hci.HCI_LE_Advertising_Report_Event.Report(
-        event_type=_TYPE_OF_PROPERTIES[properties],
-        address_type=packet.address.address_type,
-        address=packet.address,
-        data=data,
-        rssi=_RSSI_DBM,
-    )
-    return hci.HCI_LE_Advertising_Report_Event([report])
-
-
-def _extended_report(
-    packet: _Advertisement, properties: int, data: bytes
-) -> hci.HCI_LE_Extended_Advertising_Report_Event:
-    """Build an extended report. Bumble invents a secondary PHY, a set and a power for legacy PDUs (7.7.65.13)."""
-    report = hci.HCI_LE_Extended_Advertising_Report_Event.Report(
-        event_type=properties,
-        address_type=packet.address.address_type,
-        address=packet.address,
-        primary_phy=hci.Phy.LE_1M,
-        secondary_phy=_NO_PHY if packet.is_legacy else hci.Phy.LE_1M,
-        advertising_sid=packet.sid,
-        tx_power=_NO_TX_POWER,
-        rssi=_RSSI_DBM,
-        periodic_advertising_interval=0,
-        direct_address_type=0,
-        direct_address=hci.Address.ANY,
-        data=data,
-    )
-    return hci.HCI_LE_Extended_Advertising_Report_Event([report])

@@ -15,6 +15,8 @@ from pathlib import Path
 
 SUITE = "trixie"
 PACKAGE = "micropython"
+
+# Not those of TLS, which `board.aio` leaves to the threads of a transfer.
 TESTS = re.compile(r"[^/]+/tests/(extmod|net_hosted|multi_net)/asyncio_(?!tls_)\w+\.py")
 
 # Seconds for one apt-get command. All of it is about 30 MB, most of it package lists.

@@ -281,6 +281,16 @@ def test_a_pseudo_terminal_gets_no_flow_control() -> None:
     terminal.close()
 
 
+def test_a_read_without_data_is_not_taken_for_the_end() -> None:
+    terminal = Terminal.open()
+    uart = open_uart(terminal.path, 115_200)
+    os.set_blocking(terminal.slave, False)
+    with pytest.raises(BlockingIOError):
+        os.read(terminal.slave, 1)
+    uart.close()
+    terminal.close()
+
+
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [

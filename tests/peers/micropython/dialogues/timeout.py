@@ -62,6 +62,10 @@ async def main():
     except asyncio.TimeoutError:
         print("a timeout cannot be swallowed")
 
+    deadline = time.ticks_add(time.ticks_ms(), 10)
+    time.sleep_ms(15)
+    print("past the deadline", time.ticks_diff(deadline, time.ticks_ms()) < 0)
+
     server = await asyncio.start_server(serve, "127.0.0.1", PORT)
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
     start = time.ticks_ms()
