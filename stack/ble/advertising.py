@@ -18,7 +18,6 @@ from drivers.hci.commands import (
     LeSetExtendedAdvertisingEnable,
     LeSetExtendedAdvertisingParameters,
     LeSetExtendedScanResponseData,
-    LeSetRandomAddress,
     LeSetScanResponseData,
 )
 from drivers.hci.packet import Command
@@ -36,7 +35,7 @@ _ANYONE = 0
 class Advertising:
     """What goes on the air, and how often.
 
-    `data` and `scan_response` are at most 31 bytes, sent as they are. `address` is a random static one.
+    `data` and `scan_response` are at most 31 bytes, sent as they are. `address` is the radio's random static one.
     `tx_power_dbm` is a wish that only controllers with advertising sets know; `None` leaves it to them.
     """
 
@@ -74,7 +73,6 @@ def _legacy_commands(advertising: Advertising) -> AdvertisingCommands:
     parameters = LeSetAdvertisingParameters(units, units, _ADV_IND, address.type, 0, NO_ADDRESS, _ALL_CHANNELS, _ANYONE)
     return AdvertisingCommands(
         (
-            LeSetRandomAddress(address.octets),
             parameters,
             LeSetAdvertisingData(advertising.data),
             LeSetScanResponseData(advertising.scan_response),

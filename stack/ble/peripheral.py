@@ -23,7 +23,7 @@ from stack.ble.radio import Radio
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many may be connected, and how long one may be silent."""
+    """How many may be connected, two at least, and how long one may be silent."""
 
     slots: int = 4
     idle_ms: int = 30_000
@@ -44,7 +44,9 @@ class Peripheral:
         self._commands = advertising_commands(advertising, in_set=radio.host.controller.advertises_in_sets)
         self._serve = serve
         self._limits = limits
-        self._connections: list[Connection] = []
+        self._staying: list[Connection] = []
+        self._leaving: list[Connection] = []
+        self._hidden = False
         self._visible_again = aio.Event()
         self._tasks: list[aio.Task[None]] = []
 
@@ -64,10 +66,11 @@ class Peripheral:
 
     def _connected(self, connection: Connection) -> None:
         connection.server = AttServer(attribute_table(self._serve(connection)))
-        self._connections.append(connection)
+        self._staying.append(connection)
         aio.create_task(self._look_after(connection))
-        if len(self._connections) >= self._limits.slots:
+        if len(self._staying) >= self._limits.slots:
             self._make_room()
+        self._hidden = True
         self._visible_again.set()
 
     async def _stay_visible(self) -> None:
@@ -81,9 +84,9 @@ class Peripheral:
                     await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
-        if self._connections:
-            self._make_room()  # its disconnection makes us visible again
-        else:
+        if self._staying and not self._leaving:
+            self._make_room()
+        if not self._leaving:  # or the end of those makes us visible again
             await aio.sleep_ms(_RETRY_MS)
             self._visible_again.set()
 
@@ -91,7 +94,7 @@ class Peripheral:
         with suppress(RadioError):
             await self._wait_until_idle(connection)
             await connection.disconnect()
-        self._connections.remove(connection)
+        (self._staying if connection in self._staying else self._leaving).remove(connection)
         self._visible_again.set()
 
     async def _wait_until_idle(self, connection: Connection) -> None:
@@ -104,7 +107,10 @@ class Peripheral:
 
     def _make_room(self) -> None:
         """Drop the connection that has been silent longest."""
-        aio.create_task(self._drop(min(self._connections, key=lambda each: each.last_active_ms)))
+        silent = min(self._staying, key=lambda each: each.last_active_ms)
+        self._staying.remove(silent)
+        self._leaving.append(silent)
+        aio.create_task(self._drop(silent))
 
     async def _drop(self, connection: Connection) -> None:
         with suppress(RadioError):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import boards, latency, receive
+from tests.bench import bluetooth, boards, latency, receive
 from tests.bench.corpora import LARGEST_MIB
 from tests.bench.measure import PEER_CPU, ROOT, BenchError, say
 from tests.bench.report import Report
@@ -36,6 +36,7 @@ class Options:
 BENCHES: dict[str, Callable[[Report, Options], None]] = {
     "receive": lambda report, options: receive.bench(report, mib=options.mib, rounds=options.rounds),
     "latency": lambda report, options: latency.bench(report, quick=options.quick),
+    "bluetooth": lambda report, options: bluetooth.bench(report, quick=options.quick),
     "boards": lambda report, options: boards.bench(report, quick=options.quick),
 }
 

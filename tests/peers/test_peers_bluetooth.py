@@ -19,6 +19,7 @@ from stack.station.demo.controllers import VirtualAir
 from stack.station.introduction import ReceiverBusyError
 from tests.peers.bumble.phone import PhoneError, ReceivingPhone, SendingPhone
 from tests.peers.station import ADDRESS, Station, send_to_whoever_receives
+from tests.peers.transcript import transcript
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors/alliance.json").read_text("utf-8"))
 ADVERTISEMENTS = {
@@ -26,6 +27,7 @@ ADVERTISEMENTS = {
     for case in VECTORS["ble"]
     if case["input"]["name"] and "CatShare rule truncates" not in case["title"]
 }
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
 OURS = for_station("NAS-照片", b"\x1c\x5e")
 OFFER = {"id": "1c5e", "ssid": "DIRECT-a1B2c3D4", "psk": "Zx81Qw7e", "mac": "02:11:22:33:44:55", "port": 43210}
 LINK = LinkInfo("DIRECT-a1B2c3D4", "Zx81Qw7e", 43210, "02:11:22:33:44:55", "1c5e")
@@ -113,6 +115,19 @@ def test_a_phone_hands_over_its_link_info(kind: str, mtu: int, tmp_path: Path) -
         phone.disconnect()
         _, _, link, _ = station.expect("connected", "read", "wrote", "disconnected")
     assert link == LINK
+
+
+@pytest.mark.parametrize(("kind", "mtu"), [("legacy", 517), ("tcp", 23)])
+def test_the_dialogue_is_the_one_beside_this_test(kind: str, mtu: int, tmp_path: Path) -> None:
+    with controllers(kind, tmp_path) as (ours, (its,)):
+        with Station(ours, OURS) as station, SendingPhone(its) as phone:
+            reach(phone, mtu)
+            phone.write(sealed(phone))
+            phone.disconnect()
+            station.expect("connected", "read", "wrote", "disconnected")
+        spoken = transcript(station.recorder.packets)
+    (tmp_path / "spoken.txt").write_text(spoken)
+    assert spoken == (TRANSCRIPTS / f"{kind}-mtu{mtu}.txt").read_text()
 
 
 @pytest.mark.parametrize("how", ["request", "long", "command", "pieces"])

@@ -47,6 +47,11 @@ class _Process:
             self._child.wait()
         self._child.stdout.close()
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._child.pid
+
     def kill(self) -> None:
         """Let the battery fall out."""
         self._child.kill()

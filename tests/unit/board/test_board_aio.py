@@ -13,7 +13,7 @@ import sys
 import threading
 import tty
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,16 +188,22 @@ def test_a_timeout_is_not_swallowed_and_comes_after_the_end() -> None:
     within_limit(scenario())
 
 
-def test_a_cancellation_is_not_swallowed_and_comes_after_the_end() -> None:
+@pytest.mark.parametrize(
+    "waiting",
+    [lambda ended: wait_for_ms(stubborn(ended), LIMIT_MS), lambda ended: gather(stubborn(ended), stubborn(ended))],
+    ids=["wait_for", "gather"],
+)
+def test_a_cancellation_is_not_swallowed_and_comes_after_the_end(
+    waiting: Callable[[list[str]], Coroutine[Any, Any, Any]],
+) -> None:
     async def scenario() -> None:
         ended: list[str] = []
-        for waiting in (wait_for_ms(stubborn(ended), LIMIT_MS), gather(stubborn(ended), stubborn(ended))):
-            task = await begun(waiting)
-            await sleep_ms(0)
-            task.cancel()
-            with pytest.raises(CancelledError):
-                await task
-        assert len(ended) == 3
+        task = await begun(waiting(ended))
+        await sleep_ms(0)
+        task.cancel()
+        with pytest.raises(CancelledError):
+            await task
+        assert set(ended) == {"stubborn"}
 
     within_limit(scenario())
 
@@ -271,12 +277,12 @@ def test_no_set_is_lost_between_two_threads() -> None:
 
     def echo() -> None:
         for _ in range(500):
-            request.wait()
+            request.wait(LIMIT_MS / 1000)
             request.clear()
             answer.set()
 
     request, answer = threading.Event(), ThreadSafeFlag()
-    thread = threading.Thread(target=echo)
+    thread = threading.Thread(target=echo, daemon=True)
     thread.start()
     within_limit(scenario())
     thread.join()
@@ -586,12 +592,36 @@ def test_the_port_is_free_after_close_and_not_before() -> None:
         with pytest.raises(OSError, match="in use"):
             await start_server(echo, "127.0.0.1", port)
         server.close()
-        second = await start_server(echo, "127.0.0.1", port)
-        await server.wait_closed()
-        second.task.cancel()
-        with pytest.raises(CancelledError):
-            await second.wait_closed()
         async with await start_server(echo, "127.0.0.1", port):
+            await server.wait_closed()
+
+    port = free_port()
+    within_limit(scenario())
+
+
+def test_the_port_is_free_after_the_task_was_cancelled() -> None:
+    async def scenario() -> None:
+        server = await start_server(echo, "127.0.0.1", port)
+        server.task.cancel()
+        with pytest.raises(CancelledError):
+            await server.wait_closed()
+        async with await start_server(echo, "127.0.0.1", port):
+            pass
+
+    port = free_port()
+    within_limit(scenario())
+
+
+def test_the_port_is_free_though_old_connections_linger() -> None:
+    async def hang_up(reader: Stream, writer: Stream) -> None:
+        writer.close()
+
+    async def scenario() -> None:
+        async with await start_server(hang_up, "127.0.0.1", port):
+            reader, writer = await open_connection("127.0.0.1", port)
+            assert await reader.read(1) == b""
+            writer.close()
+        async with await start_server(hang_up, "127.0.0.1", port):
             pass
 
     port = free_port()

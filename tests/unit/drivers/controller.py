@@ -116,7 +116,12 @@ class Link:
 
 
 class FakeController:
-    """A chip that answers at once, unless told otherwise."""
+    """A chip that answers at once, unless told otherwise.
+
+    `refused` maps opcodes to error codes, `silent` holds opcodes that get no answer, `holds_answers` collects the
+    answers until `release`, `allows` is Num_HCI_Command_Packets of each. `completes_packets` frees a buffer as soon as
+    it is filled, `keeps` holds the handles that no command can disconnect, `slots` is how many connections there can be.
+    """
 
     def __init__(
         self,
@@ -134,6 +139,7 @@ class FakeController:
         self.received: list[bytes] = []
         self.refused: dict[int, int] = {}
         self.silent: set[int] = set()
+        self.keeps: set[int] = set()
         self.held_back: list[bytes] = []
         self.holds_answers = False
         self.completes_packets = True
@@ -283,7 +289,7 @@ class FakeController:
                 self.initiating = False
                 unknown = ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER
                 self.happen(LeConnectionComplete(unknown, 0, 0, 0, bytes(6), 0, 0, 0, 0))
-            case commands.Disconnect():
+            case commands.Disconnect() if command.connection_handle not in self.keeps:
                 self.disconnect(command.connection_handle, ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST)
 
     def _returned(self, command: Command[Any]) -> bytes:
