@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ONLY ?=
+SECONDS ?= 300
 
-.PHONY: help demo test check lint bench lock clean
+.PHONY: help demo test check lint bench fuzz lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,9 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 
 bench: $(VENV)/.dev ## figures beside their references; ONLY=receive for one
 	@$(BIN)/python -m tests.bench $(ONLY)
+
+fuzz: $(VENV)/.dev ## hammer the parsers with made-up input; SECONDS=600 for ten minutes
+	@$(BIN)/python -m tests.fuzz $(SECONDS)
 
 lock: $(VENV)/.dev ## resolve the dependencies of pyproject.toml again (uv must be on PATH)
 	@tests/lock.sh

@@ -62,13 +62,8 @@ def _clock() -> dict[str, Any]:
     return {**vars(time), **_named(ticks_ms, ticks_add, ticks_diff), "sleep_ms": lambda ms: time.sleep(ms / 1000)}
 
 
-class _Task(aio.Task[ResultT]):
-    def __del__(self) -> None:
-        """Say nothing of a task that is unfinished when the program ends."""
-
-
 def _make_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> aio.Task[Any]:
-    return _Task(coro, loop=loop, **options)
+    return aio.Task(coro, loop=loop, **options)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -471,6 +471,8 @@ class TestCommands:
             assert states >> 38 & 1  # connectable advertising as a peripheral
             assert states >> 41 & 1  # initiating as a peripheral
             assert not states >> 3 & 1  # directed advertising
+            features = int.from_bytes(host.ask(0x1003)[1:], "little")
+            assert features == 1 << 37 | 1 << 38  # no BR/EDR, LE; no extended features, which Linux would ask for
 
     def test_legacy_controller_knows_no_extended_command(self, hosts: list[RawHost]) -> None:
         assert hosts[3].ask(SET_PARAMETERS, set_parameters()) == UNKNOWN_COMMAND

@@ -218,3 +218,32 @@ def test_dialogues(theirs: Interpreter, ours: Interpreter, program: Path) -> Non
     ran, expected = settle(lambda: both(ours.start(program, free_port()), theirs.start(program, free_port())))
     assert expected == transcript
     assert_same(program.stem, ran, transcript)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "sources.list",
+            "# deb http://old/debian x y\ndeb [arch=all signed-by=/k.gpg] http://mirror/debian x main\n",
+        ),
+        ("sources.list.d/a.sources", "Types: deb\nURIs: http://mirror/debian\nSuites: x\nSigned-By: /k.gpg\n"),
+    ],
+)
+def test_the_mirror_is_the_machines_own(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "sources.list.d").mkdir()
+    other = "deb http://mirror/debian-security x main\n\nTypes: deb\nURIs: http://elsewhere/tools\nSuites: y\n\n"
+    (tmp_path / name).write_text(other + text)
+    assert debian.trixie_source(tmp_path).splitlines() == [
+        "Types: deb deb-src",
+        "URIs: http://mirror/debian",
+        "Suites: trixie",
+        "Components: main",
+        "Signed-By: /k.gpg",
+    ]
+
+
+def test_a_machine_without_a_mirror_says_so(tmp_path: Path) -> None:
+    (tmp_path / "sources.list").write_text("deb http://mirror/ubuntu noble main\n")
+    with pytest.raises(debian.UnavailableError, match="needs a Debian mirror"):
+        debian.trixie_source(tmp_path)

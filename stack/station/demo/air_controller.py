@@ -166,6 +166,9 @@ class AirController(Controller):
         self._parser = PacketParser(self)
         version = hci.HCI_VERSION_BLUETOOTH_CORE_5_0 if extended else hci.HCI_VERSION_BLUETOOTH_CORE_4_2
         self.hci_version = self.lmp_version = version
+        # Bumble claims extended LMP features, of which there are none without BR/EDR. Linux reads what is claimed.
+        self.lmp_features = hci.LmpFeatureMask.LE_SUPPORTED_CONTROLLER | hci.LmpFeatureMask.BR_EDR_NOT_SUPPORTED
+        self.lmp_features_max_page_number = 0
         self.le_features = _FEATURES | (hci.LeFeatureMask.LE_EXTENDED_ADVERTISING if extended else 0)
         self.supported_commands = COMMON_COMMANDS | LEGACY_COMMANDS | (EXTENDED_COMMANDS if extended else set())
         self._forget()

@@ -92,7 +92,7 @@ class _Apt:
         self.downloads = work / "downloads"
         for folder in ("done/root", "downloads", "sources", "state/lists/partial", "cache/archives/partial"):
             (work / folder).mkdir(parents=True)
-        (work / "sources/trixie.sources").write_text(_trixie_source(Path("/etc/apt")))
+        (work / "sources/trixie.sources").write_text(trixie_source(Path("/etc/apt")))
         self._options = [
             f"-oDir::State={work}/state",
             f"-oDir::Cache={work}/cache",
@@ -121,7 +121,7 @@ class _Apt:
         return done.stdout
 
 
-def _trixie_source(etc_apt: Path) -> str:
+def trixie_source(etc_apt: Path) -> str:
     """Return a source for trixie from the Debian mirror that this machine uses. Raises `UnavailableError`."""
     lists = (etc_apt / "sources.list", *etc_apt.glob("sources.list.d/*"))
     text = "\n\n".join(path.read_text() for path in lists if path.is_file())
