@@ -39,6 +39,7 @@ from stack.ble.uuids import CHARACTERISTIC, PRIMARY_SERVICE, octets_of, uuid_of
 
 LAST_HANDLE: Final = 0xFFFF
 _FORGET, _WRITE = 0, 1
+_MAX_FOUND = 64  # phones have one or two services of the alliance, with two characteristics each
 
 ResultT = TypeVar("ResultT")
 PduT = TypeVar("PduT", bound=Pdu)
@@ -88,7 +89,7 @@ def find_services(uuid: str) -> Procedure[list[FoundService]]:
         found.extend(
             FoundService(_number(each), _number(each[2:])) for each in _equal_parts(data, 4) if _number(each) >= start
         )
-        start = _beyond(start, found[-1].last_handle if found else 0)
+        start = _beyond(start, found[-1].last_handle if found else 0, len(found))
     return found
 
 
@@ -106,7 +107,7 @@ def find_characteristics(service: FoundService) -> Procedure[list[FoundCharacter
             raise GattError("The peer lists characteristics of an impossible size.")
         entries = _equal_parts(listed.attribute_data, listed.length)
         found.extend(FoundCharacteristic(uuid_of(e[5:]), Property(e[2]), _number(e[3:])) for e in entries)
-        start = _beyond(start, _number(entries[-1]))
+        start = _beyond(start, _number(entries[-1]), len(found))
     return found
 
 
@@ -160,9 +161,11 @@ def _unless_not_found(error: AttError, found: list[ResultT]) -> list[ResultT]:
     return found
 
 
-def _beyond(start: int, last: int) -> int:
+def _beyond(start: int, last: int, found: int) -> int:
     if last < start:
         raise GattError("The peer's server lists the same attributes again and again.")
+    if found > _MAX_FOUND:
+        raise GattError("The peer's server lists attributes without end.")
     return last + 1
 
 

@@ -53,6 +53,7 @@ class Peripheral:
     async def start(self) -> None:
         """Begin to advertise. Raises `RadioError`."""
         self._radio.on_connected = self._connected
+        self._radio.on_died = self._visible_again.set  # who finds the radio dead has no more to do
         for command in self._commands.setup:
             await self._radio.host.command(command)
         await self._radio.host.command(self._commands.enable)
@@ -75,18 +76,25 @@ class Peripheral:
 
     async def _stay_visible(self) -> None:
         with suppress(RadioError):
-            while True:
+            while self._radio.host.death is None:
                 await self._visible_again.wait()
                 self._visible_again.clear()
-                try:
-                    await self._radio.host.command(self._commands.enable)
-                except CommandError:  # no room for one more connection, or the controller is busy
-                    await self._wait_for_room()
+                if self._hidden:
+                    await self._become_visible()
+
+    async def _become_visible(self) -> None:
+        self._hidden = False  # first: a connection that comes meanwhile hides us again
+        try:
+            await self._radio.host.command(self._commands.enable)
+        except CommandError:  # no room for one more connection, or the controller is busy
+            self._hidden = True
+            await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
-        if self._staying and not self._leaving:
+        """Let the end of a connection try again: of an older one if there are several, for the newest is at work."""
+        if len(self._staying) > 1 and not self._leaving:
             self._make_room()
-        if not self._leaving:  # or the end of those makes us visible again
+        elif not self._staying and not self._leaving:
             await aio.sleep_ms(_RETRY_MS)
             self._visible_again.set()
 

@@ -48,6 +48,7 @@ class Radio:
         self.address = address
         self.connections: dict[int, Connection] = {}
         self.on_connected: Callable[[Connection], None] = lambda connection: None
+        self.on_died: Callable[[], None] = lambda: None
         self.now_ms = now_ms
         self._heard: Callable[[Heard], None] | None = None
         self._one_connect = aio.Lock()
@@ -179,3 +180,4 @@ class Radio:
         self._connect_ended.set()
         for handle in list(self.connections):
             self._end(handle, ErrorCode.HARDWARE_FAILURE)
+        self.on_died()

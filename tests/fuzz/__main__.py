@@ -54,7 +54,7 @@ def _holds(name: str, check: Property, number: int) -> bool:
         seed(number)(check)()
     except Exception:
         traceback.print_exc()
-        print(f"{name} does not hold: python -m tests.fuzz 1 --seed {number}")
+        print(f"{name} does not hold: python -m tests.fuzz 60 --seed {number}")
         return False
     return True
 

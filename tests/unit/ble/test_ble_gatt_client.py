@@ -181,6 +181,19 @@ def test_characteristics_that_repeat_for_ever(handle: int) -> None:
         ask(find_characteristics(FoundService(7, 0xFFFF)), saying(ReadByTypeResponse(7, entry)), most=10)
 
 
+def test_lists_that_go_on_and_on() -> None:
+    def next_service(request: bytes) -> bytes:
+        return build_pdu(FindByTypeValueResponse(request[1:3] * 2))
+
+    def next_characteristic(request: bytes) -> bytes:
+        return build_pdu(ReadByTypeResponse(7, request[1:3] + bytes.fromhex("0a 0900 5499")))
+
+    with pytest.raises(GattError, match="without end"):
+        ask(find_services(SERVICE_UUID), next_service, most=100)
+    with pytest.raises(GattError, match="without end"):
+        ask(find_characteristics(FoundService(1, 0xFFFF)), next_characteristic, most=100)
+
+
 def test_a_service_up_to_the_last_handle_ends_the_search() -> None:
     assert ask(find_services(SERVICE_UUID), saying(FindByTypeValueResponse(b"\x07\x00\xff\xff")), most=1) == [
         FoundService(7, 0xFFFF)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from board import aio
-from drivers.hci.address import Address
 from drivers.hci.codes import ErrorCode
 from drivers.hci.commands import (
     Disconnect,
@@ -36,18 +35,16 @@ from stack.ble.peripheral import DEFAULT_LIMITS, Limits, Peripheral
 from stack.ble.radio import Radio
 from tests.unit.ble.attributes import NAME, P2P, Values
 from tests.unit.ble.phone import Phone, radio_on
-from tests.unit.drivers.controller import FakeController, run, settle
+from tests.unit.drivers.controller import OUR_ADDRESS, FakeController, run, settle
 
 ADV = bytes.fromhex("02010611078967452381000080001000003133000009161e011c5e00000000")
 SCAN_RSP = bytes.fromhex("1e16ffff00000000000000001c5e4e41532de785a7e7898700000000000001")
-ADDRESS = Address(bytes.fromhex("0102030405c6"))
-ADVERTISING = Advertising(ADV, SCAN_RSP, ADDRESS)
+ADVERTISING = Advertising(ADV, SCAN_RSP, OUR_ADDRESS)
 IDLE_MS = DEFAULT_LIMITS.idle_ms
 BOTH_FAMILIES = pytest.mark.parametrize("in_sets", [False, True], ids=["legacy", "sets"])
 LOW_RESOURCES = ErrorCode.REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_LOW_RESOURCES
 
 LEGACY_START = [
-    "01 0520 06 0102030405c6",
     "01 0620 0f a000 a000 00 01 00 000000000000 07 00",
     "01 0820 20 1f" + ADV.hex(),
     "01 0920 20 1f" + SCAN_RSP.hex(),
@@ -132,8 +129,8 @@ def test_the_commands_to_the_byte(in_sets: bool, commands: list[str]) -> None:
 def test_the_interval_is_in_units_of_the_specification(interval_ms: int, units: str) -> None:
     async def test() -> None:
         chip = FakeController()
-        async with station_on(chip, advertising=Advertising(ADV, SCAN_RSP, ADDRESS, interval_ms)):
-            assert chip.received[1][4:8] == bytes.fromhex(units + units)
+        async with station_on(chip, advertising=Advertising(ADV, SCAN_RSP, OUR_ADDRESS, interval_ms)):
+            assert chip.received[0][4:8] == bytes.fromhex(units + units)
 
     run(test())
 
@@ -142,7 +139,7 @@ def test_the_interval_is_in_units_of_the_specification(interval_ms: int, units: 
 def test_the_wanted_power_goes_to_controllers_with_sets(power_dbm: int | None, octet: int) -> None:
     async def test() -> None:
         chip = FakeController(in_sets=True)
-        async with station_on(chip, advertising=Advertising(ADV, SCAN_RSP, ADDRESS, tx_power_dbm=power_dbm)):
+        async with station_on(chip, advertising=Advertising(ADV, SCAN_RSP, OUR_ADDRESS, tx_power_dbm=power_dbm)):
             assert chip.received[0][23] == octet
 
     run(test())
@@ -233,6 +230,11 @@ def test_who_says_nothing_is_dropped_after_its_time_and_not_before(in_sets: bool
 def test_traffic_keeps_a_connection() -> None:
     async def test(chip: FakeController, station: Station) -> None:
         phone = await station.arrive(1)
+        await aio.sleep_ms(500)
+        phone.say(ReadRequest(NAME))
+        await aio.sleep_ms(IDLE_MS - 100)
+        assert phone.is_connected
+        phone.say(ReadRequest(NAME))
         for _ in range(10):
             await aio.sleep_ms(IDLE_MS - 10)
             phone.say(ReadRequest(NAME))
@@ -306,9 +308,8 @@ def test_fewer_slots_than_we_thought_cost_a_connection_too() -> None:
 def test_a_controller_that_is_busy_is_asked_again(in_sets: bool) -> None:
     async def test(chip: FakeController, station: Station) -> None:
         opcode = LeSetExtendedAdvertisingEnable.OPCODE if in_sets else LeSetAdvertisingEnable.OPCODE
-        await station.arrive(1)
         chip.refused[opcode] = ErrorCode.CONTROLLER_BUSY
-        chip.advertising = False
+        await station.arrive(1)
         chip.disconnect(1)
         await aio.sleep_ms(10_000)
         tries = enables(chip)
@@ -444,12 +445,23 @@ def test_death_ends_everything(in_sets: bool, phones: int) -> None:
     run(test())
 
 
+def test_the_end_of_the_radio_ends_the_peripheral_without_a_stop() -> None:
+    async def test() -> None:
+        chip = FakeController()
+        async with radio_on(chip) as radio:
+            station = Station(chip, radio, DEFAULT_LIMITS, ADVERTISING)
+            await station.peripheral.start()
+            await station.arrive(1)
+
+    run(test())
+
+
 def test_death_while_it_waits_for_room() -> None:
     async def test() -> None:
         chip = FakeController()
         async with station_on(chip) as station:
-            await station.arrive(1)
             chip.refused[LeSetAdvertisingEnable.OPCODE] = ErrorCode.CONTROLLER_BUSY
+            await station.arrive(1)
             chip.disconnect(1)
             await settle()
             chip.die()

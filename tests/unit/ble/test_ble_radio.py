@@ -33,7 +33,7 @@ from stack.ble import connection as connection_module
 from stack.ble.att import AttError, ErrorResponse, ReadRequest
 from stack.ble.att import ErrorCode as AttErrorCode
 from stack.ble.att_server import AttServer
-from stack.ble.central import HciCentral, ValueTooLongError
+from stack.ble.central import HciCentral, HciPeer, ValueTooLongError
 from stack.ble.connection import Connection, ConnectionLostError, Role
 from stack.ble.gatt import Property
 from stack.ble.gatt_client import FoundCharacteristic, GattError, read_long, write_long
@@ -45,7 +45,6 @@ from tests.unit.drivers.controller import OUR_ADDRESS, PHONE, FakeController, no
 
 HANDLE = 0x0040
 P2P_VALUE = FoundCharacteristic("", Property.WRITE, P2P)
-STATUS_VALUE = FoundCharacteristic("", Property.READ, STATUS)
 BOTH_FAMILIES = pytest.mark.parametrize("in_sets", [False, True], ids=["legacy", "sets"])
 
 
@@ -375,7 +374,7 @@ def test_a_phone_that_leaves_in_the_middle_of_an_answer() -> None:
         with pytest.raises(ConnectionLostError, match="connection timeout"):
             await reading
         ended_ms = now_ms()
-        with pytest.raises(ConnectionLostError):
+        with pytest.raises(ConnectionLostError, match="is gone"):
             await connection.run(read_long(STATUS, 23))
         assert now_ms() == ended_ms, "it is known already"
 
@@ -420,6 +419,30 @@ def test_silence_for_half_a_minute_ends_a_request() -> None:
         with pytest.raises(ConnectionLostError, match="does not answer"):
             await connection.run(read_long(STATUS, 23))
         assert now_ms() - began_ms == connection_module.TRANSACTION_TIMEOUT_MS
+
+    with_radio(test)
+
+
+def test_a_write_without_response_waits_until_it_has_arrived() -> None:
+    async def test(chip: FakeController, radio: Radio) -> None:
+        connection = await connected(chip, radio)
+        chip.completes_packets = False
+        writing = aio.create_task(HciPeer(connection).write_without_response(P2P_VALUE, b"{}"))
+        await settle()
+        assert not writing.done()
+        chip.complete(HANDLE, 1)
+        await writing
+        began_ms = now_ms()
+        with pytest.raises(ConnectionLostError, match="takes no data"):
+            await HciPeer(connection).write_without_response(P2P_VALUE, b"{}")
+        assert now_ms() - began_ms == connection_module.TRANSACTION_TIMEOUT_MS
+        writing = aio.create_task(HciPeer(connection).write_without_response(P2P_VALUE, b"{}"))
+        await settle()
+        chip.disconnect(HANDLE)
+        with pytest.raises(ConnectionLostError, match="is gone"):
+            await writing
+        with pytest.raises(ConnectionLostError, match="is gone"):
+            await HciPeer(connection).write_without_response(P2P_VALUE, b"{}")
 
     with_radio(test)
 

@@ -120,7 +120,7 @@ class FakeController:
 
     `refused` maps opcodes to error codes, `silent` holds opcodes that get no answer, `holds_answers` collects the
     answers until `release`, `allows` is Num_HCI_Command_Packets of each. `completes_packets` frees a buffer as soon as
-    it is filled, `keeps` holds the handles that no command can disconnect, `slots` is how many connections there can be.
+    it is filled, `keeps` holds the handles that no command can disconnect, `slots` is how many can be connected.
     """
 
     def __init__(

@@ -91,6 +91,14 @@ def test_broken_sequences_are_dropped_and_the_next_pdu_is_whole(pieces: list[Acl
     assert reassembler.feed(continuing(PDU[27:])) == PDU
 
 
+def test_a_pdu_that_would_be_too_long_is_not_collected() -> None:
+    reassembler = Reassembler()
+    reassembler.feed(first(b"\xff\xff\4\0"))
+    for _ in range(100):
+        assert reassembler.feed(continuing(bytes(251))) is None
+    assert len(reassembler._held) <= MAX_PDU_BYTES
+
+
 def test_the_largest_pdu_passes() -> None:
     assert Reassembler().feed(first(LARGEST)) == LARGEST
 

@@ -216,6 +216,9 @@ def test_the_late_answer_of_a_cancelled_command_is_not_taken_for_the_next_ones(s
         waiting = aio.create_task(host.command(following))
         await settle()
         assert len(chip.received) == 1, "the controller has not allowed a second one"
+        chip.send(chip.held_back.pop())
+        await settle()
+        assert not waiting.done(), "this was the answer to the first"
         chip.release()
         await waiting
         assert chip.opcodes == [ENABLE, following.OPCODE]
@@ -476,16 +479,59 @@ def test_free_buffers_that_were_never_taken_are_not_believed() -> None:
     with_host(test)
 
 
+class SlowWire(FakeController):
+    """Takes a while for every packet."""
+
+    async def write(self, packet: bytes) -> None:
+        await aio.sleep_ms(10)
+        await super().write(packet)
+
+
 def test_commands_pass_data_that_waits() -> None:
-    async def test(chip: FakeController, host: Host) -> None:
-        chip.advertising, chip.completes_packets = True, False
+    async def test() -> None:
+        chip = SlowWire()
+        host = await started(chip)
+        chip.advertising = True
         chip.connect(HANDLE)
         await settle()
+        chip.received.clear()
         host.send(HANDLE, build_pdu(4, bytes(400)))
         await settle()
         assert (await host.command(ReadBdAddr())).bd_addr == PUBLIC_ADDRESS
+        assert [each[0] for each in chip.received] == [2, 1]
+        await host.flush(HANDLE)
+        assert chip.links[HANDLE].pdus == [build_pdu(4, bytes(400))]
+        await host.close()
 
-    with_host(test)
+    run(test())
+
+
+FLUSH_ENDS: dict[str, Callable[[FakeController], None]] = {
+    "arrived": lambda chip: chip.complete(HANDLE, 1),
+    "gone": lambda chip: chip.disconnect(HANDLE),
+    "dead": FakeController.die,
+}
+
+
+@pytest.mark.parametrize("end", FLUSH_ENDS.values(), ids=FLUSH_ENDS)
+def test_flush_waits_until_data_has_arrived_or_never_will(end: Callable[[FakeController], None]) -> None:
+    async def test() -> None:
+        chip = FakeController()
+        host = await started(chip)
+        chip.advertising, chip.completes_packets = True, False
+        chip.connect(HANDLE)
+        await settle()
+        await host.flush(HANDLE)
+        await host.flush(0x0123)
+        host.send(HANDLE, build_pdu(4, b"x"))
+        flushes = [aio.create_task(host.flush(HANDLE)) for _ in range(2)]
+        await aio.sleep_ms(60_000)
+        assert not any(each.done() for each in flushes)
+        end(chip)
+        await aio.gather(*flushes)
+        await host.close()
+
+    run(test())
 
 
 def test_a_peer_that_takes_nothing_fills_its_queue_and_no_more() -> None:
