@@ -85,10 +85,13 @@ def test_advertise_prints_what_a_phone_does(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["tcp", "legacy", "uart"])
 def test_scan_lists_a_phone(kind: str, tmp_path: Path) -> None:
-    with controllers(kind, tmp_path) as (ours, its), virtual_phone("receive", its):
-        with ferry("scan", "--hci", ours, "--seconds", 10, "--json") as scan:
-            device = event(scan)
-            assert end(scan, signal.SIGINT) == (130, "")
+    with (
+        controllers(kind, tmp_path) as (ours, its),
+        virtual_phone("receive", its),
+        ferry("scan", "--hci", ours, "--seconds", 10, "--json") as scan,
+    ):
+        device = event(scan)
+        assert end(scan, signal.SIGINT) == (130, "")
     assert device["event"] == "device"
     assert (device["name"], device["brand"], device["brand_id"]) == ("Virtual phone", "Xiaomi", 30)
     assert device["supports_5ghz"]
