@@ -1,12 +1,19 @@
 """The sender's side of the credential exchange: read the receiver's key, write the way to our group (protocol 3)."""
 
+from typing import Final
+
+from board import aio
 from board.errors import FerryError
+from drivers.hci.address import Address
 from stack.alliance.cipher import KeyPair
 from stack.alliance.device_info import SERVICE_UUID, STATUS_UUID, DeviceInfo, parse_device_info
 from stack.alliance.link_info import P2P_UUID, LinkInfo, build_link_info
-from stack.ble.central import Peer
+from stack.ble.central import Central, Peer
+from stack.ble.connection import ConnectionLostError
 from stack.ble.gatt import Property
 from stack.ble.gatt_client import FoundCharacteristic
+
+BLE_PHASE_MS: Final = 15_000  # Xiaomi takes up to 4 s to answer one read (alliance protocol, 1)
 
 
 class NotReceivingError(FerryError):
@@ -19,6 +26,25 @@ class ReceiverBusyError(FerryError):
     """The device says that it is busy."""
 
     remedy = "Wait until its transfer is over, or for a minute; phones stay busy so long after a broken one."
+
+
+async def introduce_to(central: Central, address: Address, link: LinkInfo, keys: KeyPair) -> DeviceInfo:
+    """Connect to the receiver at `address`, introduce ourselves and leave, all within `BLE_PHASE_MS`.
+
+    Raises `ConnectionLostError` when the time is up, or what `introduce` raises.
+    """
+    try:
+        return await aio.wait_for_ms(_visit(central, address, link, keys), BLE_PHASE_MS)
+    except aio.TimeoutError:
+        raise ConnectionLostError("The device took too long") from None
+
+
+async def _visit(central: Central, address: Address, link: LinkInfo, keys: KeyPair) -> DeviceInfo:
+    peer = await central.connect(address)
+    try:
+        return await introduce(peer, link, keys)
+    finally:
+        await peer.disconnect()
 
 
 async def introduce(peer: Peer, link: LinkInfo, keys: KeyPair) -> DeviceInfo:

@@ -21,7 +21,7 @@ from stack.ble.central import HciCentral
 from stack.ble.peripheral import DEFAULT_LIMITS, Limits
 from stack.ble.radio import Radio
 from stack.station.finder import find
-from stack.station.introduction import introduce
+from stack.station.introduction import introduce_to
 from stack.station.visibility import make_visible
 
 ADDRESS = Address.parse("C1:00:00:00:00:03")
@@ -129,11 +129,7 @@ def send_to_whoever_receives(hci: str, link: LinkInfo, looking_ms: int = 10_000)
             await radio.start()
             central = HciCentral(radio)
             device = await find(central, looking_ms)
-            peer = await central.connect(device.address)
-            try:
-                return device, await introduce(peer, link, KeyPair.generate())
-            finally:
-                await peer.disconnect()
+            return device, await introduce_to(central, device.address, link, KeyPair.generate())
         finally:
             await radio.close()
 

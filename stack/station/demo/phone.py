@@ -24,7 +24,7 @@ from stack.station.bluetooth import draw_short_id, open_radio, random_address
 from stack.station.control_loop import run_until_signal
 from stack.station.finder import find
 from stack.station.interrupt import cancel_on_signals
-from stack.station.introduction import introduce
+from stack.station.introduction import introduce_to
 from stack.station.sending_view import status_of
 from stack.station.visibility import NoVisitors, make_visible
 from stack.transfer.pack import pick
@@ -73,9 +73,7 @@ async def _introduce(hci: str, link: LinkInfo) -> None:
     async with open_radio(hci, random_address()) as radio:
         central = HciCentral(radio)
         station = await find(central, _LOOKING_MS)
-        peer = await central.connect(station.address)
-        await introduce(peer, link, KeyPair.generate())
-        await peer.disconnect()
+        await introduce_to(central, station.address, link, KeyPair.generate())
 
 
 async def _be_visible(hci: str) -> None:
