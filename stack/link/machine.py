@@ -91,6 +91,7 @@ class LinkMachine:
         """Start idle."""
         self.state = State.IDLE
         self.reason: Reason | None = None
+        self._turned_away: Reason | None = None
         self.deadline_ms: int | None = None
         self._limits_ms = _by_state(limits)
         self._in_all_ms = limits.in_all_ms
@@ -116,12 +117,19 @@ class LinkMachine:
 
     def _note_reason(self, occasion: Input, reason: Reason | None) -> None:
         if occasion is Input.START:
-            self.reason = None
+            self.reason = self._turned_away = None
         elif self.state is not State.CLOSING and self.reason is None:
-            if occasion is Input.TIMEOUT:
-                self.reason = reason or _TIMEOUT_REASON[self.state]
+            if occasion is Input.RETRY:
+                self._turned_away = reason
+            elif occasion is Input.TIMEOUT:
+                self.reason = self._reason_of_timeout()
             elif occasion is Input.FAILED:
                 self.reason = reason or Reason.RADIO_TROUBLE
+
+    def _reason_of_timeout(self) -> Reason:
+        """Time that runs out while looking again is the fault of what turned us away before."""
+        looking_again = self.state is State.SCANNING and self._turned_away
+        return looking_again or _TIMEOUT_REASON[self.state]
 
     def _enter(self, state: State, now_ms: int) -> None:
         self.state = state

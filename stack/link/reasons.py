@@ -42,4 +42,5 @@ class LinkError(FerryError):
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason.sentence}: {detail}" if detail else reason.sentence)
         self.reason = reason
+        self.detail = detail
         self.remedy = reason.remedy

@@ -1,0 +1,217 @@
+"""The manager over a road made of paper: each step's ends, the retries, and home from everywhere."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from board import aio
+from drivers.errors import RadioError
+from stack.link.machine import Limits, State
+from stack.link.manager import Link, LinkManager
+from stack.link.plan import Memory
+from stack.link.reasons import LinkError, Reason
+from stack.link.road import Addresses, Network, Offer
+from tests.unit.drivers.controller import now_ms, run
+
+OFFER = Offer("DIRECT-ab", "12345678", 4711, 2437)
+NETWORK = Network(b"DIRECT-ab", b"\2\0\0\0\0\1", 2437, -50, b"rsn")
+ADDRESSES = Addresses(IPv4Address("192.168.49.61"), 24, IPv4Address("192.168.49.1"))
+WAY = ["prepare", "scan", "associate", "handshake", "address", "admit", "close"]
+
+
+class PaperRoad:
+    """Notes what is done. `troubles` are raised one after the other by the step that they name; 0 hangs for ever."""
+
+    def __init__(self, **troubles: list[Any]) -> None:
+        self.lost = aio.Event()
+        self.done: list[str] = []
+        self.scanned: list[tuple[int, ...]] = []
+        self._troubles = troubles
+
+    async def _do(self, step: str) -> None:
+        self.done.append(step)
+        trouble = self._troubles[step].pop(0) if self._troubles.get(step) else None
+        if trouble == 0:
+            await aio.Event().wait()
+        elif trouble is not None:
+            raise trouble
+
+    async def prepare(self, offer: Offer) -> None:
+        await self._do("prepare")
+
+    def frequencies_mhz(self) -> tuple[Sequence[int], Sequence[int]]:
+        return (2412, 2437, 5180), (5260,)
+
+    async def scan(self, ssid: bytes, frequencies_mhz: Sequence[int]) -> list[Network]:
+        self.scanned.append(tuple(frequencies_mhz))
+        await aio.sleep_ms(50)
+        await self._do("scan")
+        return [NETWORK] if NETWORK.frequency_mhz in frequencies_mhz else []
+
+    async def associate(self, network: Network) -> None:
+        await self._do("associate")
+
+    async def handshake(self) -> None:
+        await self._do("handshake")
+
+    async def address(self, until_ms: int) -> Addresses:
+        assert until_ms > now_ms()
+        await self._do("address")
+        return ADDRESSES
+
+    async def admit(self, addresses: Addresses, port: int) -> None:
+        assert (addresses, port) == (ADDRESSES, 4711)
+        await self._do("admit")
+
+    async def close(self) -> None:
+        await self._do("close")
+
+
+def join(road: PaperRoad, offer: Offer = OFFER, limits: Limits | None = None) -> tuple[Link, list[State]]:
+    """Join and leave at once; return the link and the states on the way."""
+    states: list[State] = []
+
+    async def there_and_back() -> Link:
+        manager = LinkManager(road, Memory(), states.append, limits or Limits(), now_ms)
+        async with manager.joined(offer) as link:
+            assert states[-1] is State.UP
+        return link
+
+    return run(there_and_back()), states
+
+
+def test_there_and_back() -> None:
+    road = PaperRoad()
+    link, states = join(road)
+    assert link.addresses == ADDRESSES
+    assert link.frequency_mhz == 2437
+    assert road.done == WAY
+    assert [state.name for state in states] == [
+        "PREPARING",
+        "SCANNING",
+        "JOINING",
+        "HANDSHAKING",
+        "ADDRESSING",
+        "UP",
+        "CLOSING",
+        "IDLE",
+    ]
+
+
+def test_the_offered_frequency_is_asked_first_and_the_hit_ends_the_scan() -> None:
+    road = PaperRoad()
+    join(road)
+    assert road.scanned == [(2437,)]
+
+
+@pytest.mark.parametrize("step", ["associate", "handshake", "address"])
+@pytest.mark.parametrize("reason", [Reason.REFUSED, Reason.LOST, Reason.TIMED_OUT])
+def test_what_may_pass_is_tried_again(step: str, reason: Reason) -> None:
+    road = PaperRoad(**{step: [LinkError(reason), LinkError(reason)]})
+    join(road)
+    assert road.done.count(step) == 3
+    assert road.done.count("scan") == 3
+    assert road.done[-1] == "close"
+
+
+FINAL = [
+    ("prepare", Reason.RADIO_BUSY),
+    ("scan", Reason.NOT_WPA2),
+    ("associate", Reason.TOO_WEAK),
+    ("handshake", Reason.WRONG_PASSPHRASE),
+    ("address", Reason.BAD_ADDRESS),
+    ("admit", Reason.RADIO_TROUBLE),
+]
+
+
+@pytest.mark.parametrize(("step", "reason"), FINAL)
+def test_what_stays_is_told_at_once(step: str, reason: Reason) -> None:
+    road = PaperRoad(**{step: [LinkError(reason, "because")]})
+    with pytest.raises(LinkError, match="because") as told:
+        join(road)
+    assert told.value.reason is reason
+    assert road.done == [*WAY[: WAY.index(step) + 1], "close"]
+
+
+@pytest.mark.parametrize("step", WAY[:-1])
+def test_a_dead_radio_leads_home(step: str) -> None:
+    road = PaperRoad(**{step: [RadioError("The radio is gone")]})
+    with pytest.raises(LinkError, match="The radio is gone") as told:
+        join(road)
+    assert told.value.reason is Reason.RADIO_TROUBLE
+    assert road.done[-1] == "close"
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        ("prepare", Reason.RADIO_TROUBLE),
+        ("scan", Reason.NOT_FOUND),
+        ("associate", Reason.TIMED_OUT),
+        ("handshake", Reason.TIMED_OUT),
+        ("address", Reason.NO_ADDRESS),
+    ],
+)
+def test_a_step_that_hangs_runs_into_its_limit(step: str, reason: Reason) -> None:
+    road = PaperRoad(**{step: [0]})
+    with pytest.raises(LinkError) as told:
+        join(road)
+    assert told.value.reason is reason
+    assert road.done[-1] == "close"
+
+
+def test_a_network_that_is_not_there() -> None:
+    road = PaperRoad()
+    with pytest.raises(LinkError) as told:
+        join(road, Offer("DIRECT-ab", "12345678", 4711), Limits(scan_ms=1))
+    assert told.value.reason is Reason.NOT_FOUND
+
+
+def test_refused_for_ever_ends_with_the_time() -> None:
+    road = PaperRoad(associate=[LinkError(Reason.REFUSED, "status 17") for _ in range(1000)])
+    with pytest.raises(LinkError, match="status 17") as told:
+        join(road)
+    assert told.value.reason is Reason.REFUSED
+    assert 10 < road.done.count("associate") < 1000
+
+
+@pytest.mark.parametrize("step", WAY[:-1])
+def test_a_cancelled_join_goes_home_first(step: str) -> None:
+    road = PaperRoad(**{step: [0]})
+
+    async def cancelled() -> None:
+        manager = LinkManager(road, Memory(), limits=Limits(), now_ms=now_ms)
+
+        async def joining() -> None:
+            async with manager.joined(OFFER):
+                raise AssertionError("it cannot be up")
+
+        task = aio.create_task(joining())
+        while step not in road.done:
+            await aio.sleep_ms(1)
+        task.cancel()
+        with pytest.raises(aio.CancelledError):
+            await task
+
+    run(cancelled())
+    assert road.done[-1] == "close"
+
+
+def test_a_close_that_hangs_is_left_behind() -> None:
+    road = PaperRoad(close=[0])
+    _, states = join(road)
+    assert states[-1] is State.IDLE
+
+
+def test_an_error_of_the_user_of_the_link_goes_through() -> None:
+    road = PaperRoad()
+
+    async def use() -> None:
+        async with LinkManager(road, Memory(), now_ms=now_ms).joined(OFFER):
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        run(use())
+    assert road.done[-1] == "close"
