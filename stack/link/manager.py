@@ -1,4 +1,4 @@
-"""Runs the link's machine over a road: each state's step within its time, and home from wherever it ends."""
+"""Runs the link's machine over a backend: each state's step within its time, and home from wherever it ends."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from drivers.errors import RadioError
 from stack.link.machine import DEFAULT_LIMITS, Input, Limits, LinkMachine, State
 from stack.link.plan import Memory, scans
 from stack.link.reasons import LinkError, Reason
-from stack.link.road import Addresses, Network, Offer, Road
+from stack.link.backend import Addresses, Backend, Network, Offer
 
 # What another try may cure. A wrong passphrase stays wrong.
 _TRY_AGAIN: Final = frozenset({Reason.REFUSED, Reason.LOST, Reason.TIMED_OUT})
@@ -33,14 +33,14 @@ class LinkManager:
 
     def __init__(
         self,
-        road: Road,
+        backend: Backend,
         memory: Memory,
         told: Told = lambda state: None,
         limits: Limits = DEFAULT_LIMITS,
         now_ms: Callable[[], int] = boottime_ms,
     ) -> None:
-        """Use `road`, for which nobody else may do anything meanwhile."""
-        self._road = road
+        """Use `backend`, with which nobody else may do anything meanwhile."""
+        self._backend = backend
         self._memory = memory
         self._told = told
         self._limits = limits
@@ -72,7 +72,7 @@ class LinkManager:
                 raise LinkError(self._machine.reason or Reason.RADIO_TROUBLE, self._detail)
             assert self._network is not None
             assert self._addresses is not None
-            yield Link(self._addresses, self._network.frequency_mhz, self._road.lost)
+            yield Link(self._addresses, self._network.frequency_mhz, self._backend.lost)
         finally:
             await self._go_home()
 
@@ -104,27 +104,27 @@ class LinkManager:
             self._told(self._machine.state)
 
     async def _go_home(self) -> None:
-        """Close the road, whatever happened. What cancels us waits: no trace may stay."""
+        """Close the backend's work, whatever happened. What cancels us waits: no trace may stay."""
         self._fire(Input.STOP)
         if self._machine.state is State.CLOSING:
             try:
-                await aio.wait_for_ms(self._road.close(), self._limits.close_ms)
+                await aio.wait_for_ms(self._backend.close(), self._limits.close_ms)
             except aio.TimeoutError:
                 self._fire(Input.TIMEOUT)
             else:
                 self._fire(Input.DONE)
 
     async def _prepare(self) -> None:
-        await self._road.prepare(self._offer)
+        await self._backend.prepare(self._offer)
 
     async def _scan(self) -> None:
         """Ask in the order of the plan, round after round, until somebody answers or the time is up."""
         ssid = self._offer.ssid.encode()
-        if not any(self._road.frequencies_mhz()):
+        if not any(self._backend.frequencies_mhz()):
             raise LinkError(Reason.RADIO_OFF, "it has no usable channel")
         while True:
-            for frequencies_mhz in scans(self._offer.freq_mhz, self._memory, *self._road.frequencies_mhz()):
-                heard = await self._road.scan(ssid, frequencies_mhz)
+            for frequencies_mhz in scans(self._offer.freq_mhz, self._memory, *self._backend.frequencies_mhz()):
+                heard = await self._backend.scan(ssid, frequencies_mhz)
                 if heard:
                     self._network = heard[0]
                     self._memory.found(heard[0].frequency_mhz)
@@ -132,12 +132,12 @@ class LinkManager:
 
     async def _join(self) -> None:
         assert self._network is not None
-        await self._road.associate(self._network)
+        await self._backend.associate(self._network)
 
     async def _handshake(self) -> None:
-        await self._road.handshake()
+        await self._backend.handshake()
 
     async def _address(self) -> None:
         assert self._machine.deadline_ms is not None
-        self._addresses = await self._road.address(self._machine.deadline_ms)
-        await self._road.admit(self._addresses, self._offer.port)
+        self._addresses = await self._backend.address(self._machine.deadline_ms)
+        await self._backend.admit(self._addresses, self._offer.port)

@@ -1,4 +1,4 @@
-"""The manager over a road made of paper: each step's ends, the retries, and home from everywhere."""
+"""The manager over a backend made of paper: each step's ends, the retries, and home from everywhere."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address
@@ -12,7 +12,7 @@ from stack.link.machine import Limits, State
 from stack.link.manager import Link, LinkManager
 from stack.link.plan import Memory
 from stack.link.reasons import LinkError, Reason
-from stack.link.road import Addresses, Network, Offer
+from stack.link.backend import Addresses, Network, Offer
 from tests.unit.drivers.controller import now_ms, run
 
 OFFER = Offer("DIRECT-ab", "12345678", 4711, 2437)
@@ -21,7 +21,7 @@ ADDRESSES = Addresses(IPv4Address("192.168.49.61"), 24, IPv4Address("192.168.49.
 WAY = ["prepare", "scan", "associate", "handshake", "address", "admit", "close"]
 
 
-class PaperRoad:
+class PaperBackend:
     """Notes what is done. `troubles` are raised one after the other by the step that they name; 0 hangs for ever."""
 
     def __init__(self, **troubles: list[Any]) -> None:
@@ -69,12 +69,12 @@ class PaperRoad:
         await self._do("close")
 
 
-def join(road: PaperRoad, offer: Offer = OFFER, limits: Limits | None = None) -> tuple[Link, list[State]]:
+def join(backend: PaperBackend, offer: Offer = OFFER, limits: Limits | None = None) -> tuple[Link, list[State]]:
     """Join and leave at once; return the link and the states on the way."""
     states: list[State] = []
 
     async def there_and_back() -> Link:
-        manager = LinkManager(road, Memory(), states.append, limits or Limits(), now_ms)
+        manager = LinkManager(backend, Memory(), states.append, limits or Limits(), now_ms)
         async with manager.joined(offer) as link:
             assert states[-1] is State.UP
         return link
@@ -83,11 +83,11 @@ def join(road: PaperRoad, offer: Offer = OFFER, limits: Limits | None = None) ->
 
 
 def test_there_and_back() -> None:
-    road = PaperRoad()
-    link, states = join(road)
+    backend = PaperBackend()
+    link, states = join(backend)
     assert link.addresses == ADDRESSES
     assert link.frequency_mhz == 2437
-    assert road.done == WAY
+    assert backend.done == WAY
     assert [state.name for state in states] == [
         "PREPARING",
         "SCANNING",
@@ -101,19 +101,19 @@ def test_there_and_back() -> None:
 
 
 def test_the_offered_frequency_is_asked_first_and_the_hit_ends_the_scan() -> None:
-    road = PaperRoad()
-    join(road)
-    assert road.scanned == [(2437,)]
+    backend = PaperBackend()
+    join(backend)
+    assert backend.scanned == [(2437,)]
 
 
 @pytest.mark.parametrize("step", ["associate", "handshake", "address"])
 @pytest.mark.parametrize("reason", [Reason.REFUSED, Reason.LOST, Reason.TIMED_OUT])
 def test_what_may_pass_is_tried_again(step: str, reason: Reason) -> None:
-    road = PaperRoad(**{step: [LinkError(reason), LinkError(reason)]})
-    join(road)
-    assert road.done.count(step) == 3
-    assert road.done.count("scan") == 3
-    assert road.done[-1] == "close"
+    backend = PaperBackend(**{step: [LinkError(reason), LinkError(reason)]})
+    join(backend)
+    assert backend.done.count(step) == 3
+    assert backend.done.count("scan") == 3
+    assert backend.done[-1] == "close"
 
 
 FINAL = [
@@ -128,20 +128,20 @@ FINAL = [
 
 @pytest.mark.parametrize(("step", "reason"), FINAL)
 def test_what_stays_is_told_at_once(step: str, reason: Reason) -> None:
-    road = PaperRoad(**{step: [LinkError(reason, "because")]})
+    backend = PaperBackend(**{step: [LinkError(reason, "because")]})
     with pytest.raises(LinkError, match="because") as told:
-        join(road)
+        join(backend)
     assert told.value.reason is reason
-    assert road.done == [*WAY[: WAY.index(step) + 1], "close"]
+    assert backend.done == [*WAY[: WAY.index(step) + 1], "close"]
 
 
 @pytest.mark.parametrize("step", WAY[:-1])
 def test_a_dead_radio_leads_home(step: str) -> None:
-    road = PaperRoad(**{step: [RadioError("The radio is gone")]})
+    backend = PaperBackend(**{step: [RadioError("The radio is gone")]})
     with pytest.raises(LinkError, match="The radio is gone") as told:
-        join(road)
+        join(backend)
     assert told.value.reason is Reason.RADIO_TROUBLE
-    assert road.done[-1] == "close"
+    assert backend.done[-1] == "close"
 
 
 @pytest.mark.parametrize(
@@ -155,63 +155,63 @@ def test_a_dead_radio_leads_home(step: str) -> None:
     ],
 )
 def test_a_step_that_hangs_runs_into_its_limit(step: str, reason: Reason) -> None:
-    road = PaperRoad(**{step: [0]})
+    backend = PaperBackend(**{step: [0]})
     with pytest.raises(LinkError) as told:
-        join(road)
+        join(backend)
     assert told.value.reason is reason
-    assert road.done[-1] == "close"
+    assert backend.done[-1] == "close"
 
 
 def test_a_network_that_is_not_there() -> None:
-    road = PaperRoad()
+    backend = PaperBackend()
     with pytest.raises(LinkError) as told:
-        join(road, Offer("DIRECT-ab", "12345678", 4711), Limits(scan_ms=1))
+        join(backend, Offer("DIRECT-ab", "12345678", 4711), Limits(scan_ms=1))
     assert told.value.reason is Reason.NOT_FOUND
 
 
 def test_refused_for_ever_ends_with_the_time() -> None:
-    road = PaperRoad(associate=[LinkError(Reason.REFUSED, "status 17") for _ in range(1000)])
+    backend = PaperBackend(associate=[LinkError(Reason.REFUSED, "status 17") for _ in range(1000)])
     with pytest.raises(LinkError, match="status 17") as told:
-        join(road)
+        join(backend)
     assert told.value.reason is Reason.REFUSED
-    assert 10 < road.done.count("associate") < 1000
+    assert 10 < backend.done.count("associate") < 1000
 
 
 @pytest.mark.parametrize("step", WAY[:-1])
 def test_a_cancelled_join_goes_home_first(step: str) -> None:
-    road = PaperRoad(**{step: [0]})
+    backend = PaperBackend(**{step: [0]})
 
     async def cancelled() -> None:
-        manager = LinkManager(road, Memory(), limits=Limits(), now_ms=now_ms)
+        manager = LinkManager(backend, Memory(), limits=Limits(), now_ms=now_ms)
 
         async def joining() -> None:
             async with manager.joined(OFFER):
                 raise AssertionError("it cannot be up")
 
         task = aio.create_task(joining())
-        while step not in road.done:
+        while step not in backend.done:
             await aio.sleep_ms(1)
         task.cancel()
         with pytest.raises(aio.CancelledError):
             await task
 
     run(cancelled())
-    assert road.done[-1] == "close"
+    assert backend.done[-1] == "close"
 
 
 def test_a_close_that_hangs_is_left_behind() -> None:
-    road = PaperRoad(close=[0])
-    _, states = join(road)
+    backend = PaperBackend(close=[0])
+    _, states = join(backend)
     assert states[-1] is State.IDLE
 
 
 def test_an_error_of_the_user_of_the_link_goes_through() -> None:
-    road = PaperRoad()
+    backend = PaperBackend()
 
     async def use() -> None:
-        async with LinkManager(road, Memory(), now_ms=now_ms).joined(OFFER):
+        async with LinkManager(backend, Memory(), now_ms=now_ms).joined(OFFER):
             raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):
         run(use())
-    assert road.done[-1] == "close"
+    assert backend.done[-1] == "close"

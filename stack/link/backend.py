@@ -42,7 +42,7 @@ class Addresses:
     peer: IPv4Address
 
 
-class Road(Protocol):
+class Backend(Protocol):
     """One way to join a group. `lost` is set when the link ends by itself while it is up."""
 
     lost: aio.Event
