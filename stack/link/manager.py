@@ -8,10 +8,10 @@ from typing import Any, Final
 from board import aio
 from board.clock import boottime_ms
 from drivers.errors import RadioError
+from stack.link.backend import Addresses, Backend, Network, Offer
 from stack.link.machine import DEFAULT_LIMITS, Input, Limits, LinkMachine, State
 from stack.link.plan import Memory, scans
 from stack.link.reasons import LinkError, Reason
-from stack.link.backend import Addresses, Backend, Network, Offer
 
 # What another try may cure. A wrong passphrase stays wrong.
 _TRY_AGAIN: Final = frozenset({Reason.REFUSED, Reason.LOST, Reason.TIMED_OUT})

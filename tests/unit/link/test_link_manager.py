@@ -8,11 +8,11 @@ import pytest
 
 from board import aio
 from drivers.errors import RadioError
+from stack.link.backend import Addresses, Network, Offer
 from stack.link.machine import Limits, State
 from stack.link.manager import Link, LinkManager
 from stack.link.plan import Memory
 from stack.link.reasons import LinkError, Reason
-from stack.link.backend import Addresses, Network, Offer
 from tests.unit.drivers.controller import now_ms, run
 
 OFFER = Offer("DIRECT-ab", "12345678", 4711, 2437)
