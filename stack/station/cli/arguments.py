@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 
@@ -54,6 +55,30 @@ def interval_ms(text: str) -> int:
 def power_dbm(text: str) -> int:
     """Read a transmit power (volume 4, part E, 7.8.53)."""
     return _number(text, -127, 20, "a power of -127 to 20 dBm")
+
+
+def port(text: str) -> int:
+    """Read a TCP port."""
+    return _number(text, 1, 65_535, "a port of 1 to 65535")
+
+
+def frequency_mhz(text: str) -> int:
+    """Read a channel's frequency."""
+    return _number(text, 2_412, 7_125, "a frequency in MHz, such as 2437 or 5180")
+
+
+def ssid(text: str) -> str:
+    """Read the name of a network."""
+    if not 1 <= len(text.encode()) <= 32 or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a network's name of 1 to 32 bytes")
+    return text
+
+
+def passphrase(text: str) -> str:
+    """Read a passphrase of WPA2, or the 64 hex digits that are made of one."""
+    if not re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", text, re.ASCII):
+        raise argparse.ArgumentTypeError("a passphrase has 8 to 63 printable ASCII characters, or is 64 hex digits")
+    return text
 
 
 def seconds(text: str) -> float:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from board.errors import FerryError
 from drivers.errors import RadioError
-from stack.station.cli import advertise, demo, receive, scan, send
+from stack.station.cli import advertise, demo, join, radio, receive, scan, send
 from stack.station.exit_status import ExitStatus
 
 
@@ -26,7 +26,7 @@ class Verb(Protocol):
         """Do it; return the exit status."""
 
 
-VERBS: tuple[Verb, ...] = (demo, receive, send, scan, advertise)
+VERBS: tuple[Verb, ...] = (demo, receive, send, scan, advertise, join, radio)
 
 _DESCRIPTION = "A photo-offload station: phones share to it with one tap, it carries the files safely to your storage."
 _EPILOG = """\

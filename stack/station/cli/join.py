@@ -1,0 +1,57 @@
+"""Join a phone's Wi-Fi Direct group the way the station does, and hold the link.
+
+The board's own Wi-Fi stays up where the chip can do both. Nothing but DHCP and, with --port, one TCP flow to the phone
+passes the link. When it ends, no interface, address or rule is left. Needs root, or CAP_NET_ADMIN and CAP_NET_RAW.
+"""
+
+import argparse
+
+from stack.station.cli.arguments import frequency_mhz, passphrase, port, seconds, ssid
+from stack.station.exit_status import ExitStatus
+
+NAME = "join"
+HELP = "join a phone's Wi-Fi Direct group, and leave it again"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--ssid", type=ssid, required=True, help="the group's name, such as DIRECT-a1B2c3D4")
+    parser.add_argument("--psk", type=passphrase, required=True, help="its passphrase")
+    parser.add_argument("--port", type=port, default=0, help="let connections to this port of the phone pass")
+    parser.add_argument("--freq", metavar="MHZ", type=frequency_mhz, help="look there first")
+    parser.add_argument("--hold", metavar="N", type=seconds, help="leave after N seconds (default: at Ctrl-C)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Join, hold, leave."""
+    from contextlib import suppress
+
+    from board import aio
+    from stack.link.backend import Offer
+    from stack.link.manager import LinkManager
+    from stack.link.nl80211_backend import open_backend
+    from stack.link.plan import Memory
+    from stack.link.reasons import LinkError, Reason
+    from stack.station.console import Console
+    from stack.station.control_loop import run_until_signal
+    from stack.station.join_view import JoinView
+    from stack.wlan.keys import PmkCache
+
+    view = JoinView(Console(options.json))
+    offer = Offer(options.ssid, options.psk, options.port, options.freq)
+
+    async def join() -> None:
+        async with open_backend(PmkCache()) as backend, LinkManager(backend, Memory(), view.told).joined(offer) as link:
+            view.joined(link)
+            with suppress(aio.TimeoutError):
+                await aio.wait_for(link.lost.wait(), options.hold)
+                raise LinkError(Reason.LOST)
+
+    try:
+        interrupted = run_until_signal(join())
+    except LinkError as error:
+        view.failed(error)
+        return ExitStatus.NOT_FOUND if error.reason is Reason.NOT_FOUND else ExitStatus.RADIO
+    view.left()
+    return ExitStatus.INTERRUPTED if interrupted else ExitStatus.SAFE
