@@ -1,11 +1,12 @@
 """Gives a bare Broadcom controller on a UART its firmware, unless it runs it already: it keeps it while powered."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from board import aio
 from drivers.errors import RadioError
-from drivers.hci.errors import CommandError
+from drivers.hci.errors import CommandError, ControllerError
 from drivers.hci.firmware import (
     DEFAULT_BAUD_RATE,
     RESET,
@@ -24,6 +25,13 @@ COMPATIBLE: Final = Path("/proc/device-tree/compatible")
 
 # A controller that is there at all answers a reset within milliseconds.
 _PROBE_TIMEOUT_MS: Final = 500
+_TRIES: Final = 3
+
+
+class SilentChipError(RadioError):
+    """The chip is deaf at its first speed and at the one that it should have."""
+
+    remedy = "Cut the board's power for a moment, or name the speed that the chip was given before."
 
 
 async def bring_up(path: str, baud_rate: int, firmware: Path | None = None) -> None:
@@ -33,22 +41,35 @@ async def bring_up(path: str, baud_rate: int, firmware: Path | None = None) -> N
     """
     if baud_rate != DEFAULT_BAUD_RATE and await _answers(path, baud_rate):
         return
+    await _wake(path)
     uart = open_uart(path, DEFAULT_BAUD_RATE)
     host = Host(uart)
     host.begin()
+    try:
+        chip = await run(identify(), _sender(host), uart.set_baud_rate)
+        records = parse_hcd(_content(firmware or firmware_file(chip, board=_board())))
+        await run(download(records, baud_rate=baud_rate, address=None), _sender(host), uart.set_baud_rate)
+    finally:
+        await host.abandon()  # half-way a chip wants nothing but its patch, not even a reset
+        await aio.sleep_ms(RESET_PAUSE_MS)
 
+
+def _sender(host: Host) -> Callable[[int, bytes], Awaitable[bytes]]:
     async def send(opcode: int, parameters: bytes) -> bytes:
         answer = await host.call(opcode, parameters)
         if answer[:1] != b"\0":
             raise CommandError(f"command 0x{opcode:04x} of its firmware download", answer[0] if answer else 0)
         return answer[1:]
 
-    try:
-        chip = await run(identify(), send, uart.set_baud_rate)
-        records = parse_hcd(_content(firmware or firmware_file(chip, board=_board())))
-        await run(download(records, baud_rate=baud_rate, address=None), send, uart.set_baud_rate)
-    finally:
-        await _leave(host)
+    return send
+
+
+async def _wake(path: str) -> None:
+    """Reset the chip at its first speed; noise of the probe before may cost the first tries."""
+    for _ in range(_TRIES):
+        if await _answers(path, DEFAULT_BAUD_RATE):
+            return
+    raise SilentChipError(f"The Bluetooth chip at {path} does not answer")
 
 
 async def _answers(path: str, baud_rate: int) -> bool:
@@ -56,16 +77,12 @@ async def _answers(path: str, baud_rate: int) -> bool:
     host.begin()
     try:
         await host.call(RESET, b"")
-    except RadioError:
+    except ControllerError:
         return False
     finally:
-        await _leave(host)
+        await host.abandon()
+        await aio.sleep_ms(RESET_PAUSE_MS)
     return True
-
-
-async def _leave(host: Host) -> None:
-    await host.close()
-    await aio.sleep_ms(RESET_PAUSE_MS)
 
 
 def _content(path: Path) -> bytes:

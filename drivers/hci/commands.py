@@ -56,25 +56,6 @@ class WriteLeHostSupport(Command[Returned]):
 
 
 @dataclass(frozen=True, slots=True)
-class LocalVersion(Returned):
-    """What the controller says it is."""
-
-    hci_version: int = u8()
-    hci_subversion: int = u16()
-    lmp_version: int = u8()
-    company_identifier: int = u16()
-    lmp_subversion: int = u16()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadLocalVersionInformation(Command[LocalVersion]):
-    """Ask what the controller is (7.4.1)."""
-
-    OPCODE: ClassVar[int] = 0x1001
-    RETURNS: ClassVar[type[Returned]] = LocalVersion
-
-
-@dataclass(frozen=True, slots=True)
 class BufferSize(Returned):
     """Buffers for all kinds of links."""
 
@@ -90,21 +71,6 @@ class ReadBufferSize(Command[BufferSize]):
 
     OPCODE: ClassVar[int] = 0x1005
     RETURNS: ClassVar[type[Returned]] = BufferSize
-
-
-@dataclass(frozen=True, slots=True)
-class BdAddr(Returned):
-    """The public address."""
-
-    bd_addr: bytes = device_address()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBdAddr(Command[BdAddr]):
-    """Ask for the public address (7.4.6)."""
-
-    OPCODE: ClassVar[int] = 0x1009
-    RETURNS: ClassVar[type[Returned]] = BdAddr
 
 
 # 7.8 LE Controller

@@ -13,6 +13,8 @@ class ControllerError(RadioError):
 class CommandError(RadioError):
     """The controller refused one command. `code` tells why."""
 
+    remedy = "Restart the adapter. If it refuses again, it is too old for this."
+
     def __init__(self, command: str, code: int) -> None:
         super().__init__(f"The Bluetooth controller refused {command}: {error_name(code)}")
         self.code = code

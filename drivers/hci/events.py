@@ -101,19 +101,6 @@ class LeAdvertisingReport(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class LeConnectionUpdateComplete(Event):
-    """The parameters of a connection have changed, or not (7.7.65.3)."""
-
-    CODE: ClassVar[int] = LE_META
-    SUBEVENT: ClassVar[int | None] = 0x03
-    status: int = u8()
-    connection_handle: int = u16()
-    connection_interval: int = u16()
-    peripheral_latency: int = u16()
-    supervision_timeout: int = u16()
-
-
-@dataclass(frozen=True, slots=True)
 class ExtendedReport(Packet):
     """One advertisement heard. Of `event_type` bit 0 is connectable, bit 3 scan response, bit 4 legacy PDU."""
 
@@ -148,7 +135,6 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     NumberOfCompletedPackets,
     LeConnectionComplete,
     LeAdvertisingReport,
-    LeConnectionUpdateComplete,
     LeExtendedAdvertisingReport,
 )
 _BY_CODE: Final = {(kind.CODE, kind.SUBEVENT): kind for kind in EVENTS}

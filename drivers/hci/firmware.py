@@ -25,7 +25,6 @@ WRITE_BD_ADDR: Final = 0xFC01
 UPDATE_BAUD_RATE: Final = 0xFC18
 DOWNLOAD_MINIDRIVER: Final = 0xFC2E
 WRITE_UART_CLOCK: Final = 0xFC45
-WRITE_RAM: Final = 0xFC4C
 LAUNCH_RAM: Final = 0xFC4E
 
 RESET_PAUSE_MS: Final = 100  # which a chip needs before it hears the next command

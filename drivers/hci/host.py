@@ -4,6 +4,7 @@ The law: whatever ends the controller's life (end of stream, hardware error, a c
 `RadioError`. Whoever waits gets it, whoever comes later gets it, and `died` tells it to who restarts the radio.
 """
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,9 +19,7 @@ from drivers.hci.commands import (
     LeReadBufferSize,
     LeReadLocalSupportedFeatures,
     LeSetEventMask,
-    ReadBdAddr,
     ReadBufferSize,
-    ReadLocalVersionInformation,
     Reset,
     SetEventMask,
     WriteLeHostSupport,
@@ -44,10 +43,12 @@ COMMAND_TIMEOUT_MS: Final = 4_000
 
 # Disconnection Complete, Hardware Error, LE Meta (7.3.1). Answers to commands cannot be masked.
 _EVENT_MASK = 1 << 4 | 1 << 15 | 1 << 61
-# LE Connection Complete, Advertising Report, Connection Update Complete, Extended Advertising Report (7.8.1).
-_LE_EVENT_MASK = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 12
+# LE Connection Complete, Advertising Report; Extended Advertising Report (7.8.1). Some refuse bits they do not know.
+_LE_EVENT_MASK, _LE_EXTENDED_EVENTS = 1 << 0 | 1 << 1, 1 << 12
 _EXTENDED_ADVERTISING = 1 << 12
 _SMALLEST_ACL_BYTES = 27  # 4.1.1
+
+_log = logging.getLogger(__name__)
 
 EventT = TypeVar("EventT", bound=Event)
 ReturnedT = TypeVar("ReturnedT", bound=Returned)
@@ -65,12 +66,9 @@ class Capture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """What the controller says of itself. `public_address` is six bytes, the lowest first."""
+    """What the controller says of itself."""
 
-    public_address: bytes
-    hci_version: int
-    company_identifier: int
-    le_features: int
+    le_features: int = 0
 
     @property
     def advertises_in_sets(self) -> bool:
@@ -121,7 +119,7 @@ class Host:
         self.died = aio.Event()
         self.on_death: Callable[[], None] = lambda: None
         self.on_pdu: Callable[[int, bytes], None] = lambda handle, pdu: None
-        self.controller = Controller(bytes(6), 0, 0, 0)
+        self.controller = Controller()
 
     def begin(self) -> None:
         """Read and write from now on; `start` does it too."""
@@ -133,20 +131,24 @@ class Host:
         self.begin()
         await self.command(Reset())
         await aio.sleep_ms(self._reset_pause_ms)
-        version = await self.command(ReadLocalVersionInformation())
-        public_address = (await self.command(ReadBdAddr())).bd_addr
         await self.try_command(WriteLeHostSupport(1, 0))
-        features = (await self.command(LeReadLocalSupportedFeatures())).le_features
-        self.controller = Controller(public_address, version.hci_version, version.company_identifier, features)
+        self.controller = Controller((await self.command(LeReadLocalSupportedFeatures())).le_features)
         self._acl = AclQueue(*await self._buffers())
         await self.command(SetEventMask(_EVENT_MASK))
-        await self.command(LeSetEventMask(_LE_EVENT_MASK))
+        extended = _LE_EXTENDED_EVENTS if self.controller.advertises_in_sets else 0
+        await self.command(LeSetEventMask(_LE_EVENT_MASK | extended))
 
     async def close(self) -> None:
         """Stop the controller's radio, if it still listens, and give it back."""
-        if self._death is None and self._tasks:
-            with suppress(RadioError):  # then it is dead, and as quiet as a reset would make it
-                await self.command(Reset())
+        try:
+            if self._death is None and self._tasks:
+                with suppress(RadioError):  # then it is dead, and as quiet as a reset would make it
+                    await self.command(Reset())
+        finally:
+            await self.abandon()
+
+    async def abandon(self) -> None:
+        """Give the controller back as it is."""
         self._die(TransportError("The controller has been given back."))
         await aio.gather(*self._tasks, return_exceptions=True)
 
@@ -231,9 +233,12 @@ class Host:
                 for packet in self._parser.feed(await self._transport.read()):
                     if self._capture:
                         self._capture.received(packet)
-                    self._received(packet)
+                    if not self._death:
+                        self._received(packet)
         except RadioError as error:
             self._die(error)
+        except Exception:  # a bug of ours, or of who listens: better a restart than a station that nobody sees
+            self._die_of_a_bug()
 
     async def _write(self) -> None:
         try:
@@ -246,6 +251,12 @@ class Host:
                     await self._transport.write(packet)
         except RadioError as error:
             self._die(error)
+        except Exception:
+            self._die_of_a_bug()
+
+    def _die_of_a_bug(self) -> None:
+        _log.exception("a packet of the Bluetooth controller found a bug in Ferry")
+        self._die(ControllerError("Ferry does not understand the Bluetooth controller"))
 
     def _received(self, packet: bytes) -> None:
         try:

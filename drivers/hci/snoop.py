@@ -24,7 +24,8 @@ from drivers.hci.packet import Indicator
 MIN_LIMIT_BYTES: Final = 65_536
 
 _DATALINK_H4 = 1002
-_HEADER = struct.pack(">8sII", b"btsnoop\0", 1, _DATALINK_H4)
+MAGIC: Final = b"btsnoop\0"
+_HEADER = struct.pack(">8sII", MAGIC, 1, _DATALINK_H4)
 _RECORD = struct.Struct(">IIIIq")  # original length, included length, flags, drops, timestamp
 _RECEIVED = 1 << 0
 _COMMAND_OR_EVENT = 1 << 1

@@ -36,6 +36,7 @@ _NAME_OFFSET = DEVICE_ID_BYTES - _HEAD_PAYLOAD_BYTES
 _TAIL_BYTE = b"\x01"
 _SUPPORTS_5GHZ = 0x01
 _CUT_MARK = b"\t"
+_JOINERS = "\u200c\u200d"  # which show nothing by themselves
 _SHORT_ID = re.compile(rb"[\x01-\x7f]{2}")
 
 
@@ -131,7 +132,7 @@ def for_station(name: str, short_id: bytes, brand: int = THIRD_PARTY, *, support
     an id that CatShare would misprint.
     """
     shown = clean_text(name, NAME_BYTES + 1)  # one more, so that a cut still shows
-    if not shown:
+    if not shown.strip(_JOINERS):
         raise LocalProtocolError("A station needs a name of at least one visible character.")
     if not _SHORT_ID.fullmatch(short_id):
         raise LocalProtocolError("A station's short id is two bytes, each in 01..7F.")

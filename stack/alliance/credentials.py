@@ -1,7 +1,7 @@
 """The station's side of the credential exchange: what phones read, and what comes of what they write (protocol 3, 4).
 
 The law: a phone's write is opened with the key that it has read on its connection, whatever others did meanwhile.
-After an accepted write a fresh pair takes over, so nothing can be replayed.
+After an accepted write a fresh pair takes over for that connection and for all who read later, which limits replays.
 """
 
 from collections.abc import Callable

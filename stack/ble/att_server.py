@@ -44,7 +44,7 @@ from stack.ble.att import (
     wants_answer,
 )
 from stack.ble.gatt import Attribute
-from stack.ble.uuids import CHARACTERISTIC, PRIMARY_SERVICE, short_uuid, uuid_of
+from stack.ble.uuids import PRIMARY_SERVICE, short_uuid, uuid_of
 
 # A value of 512 bytes in parts of 18, as they fit the smallest MTU, takes 29 of them.
 MAX_PREPARED: Final = 32
@@ -52,8 +52,7 @@ MAX_PREPARED_BYTES: Final = 2048
 
 _MAX_LISTED_VALUE_BYTES = 253  # a length field of one byte counts the value and up to two handles
 _PRIMARY_SERVICE_UUID = short_uuid(PRIMARY_SERVICE)
-_CHARACTERISTIC_UUID = short_uuid(CHARACTERISTIC)
-_WRITE = 1
+_FORGET, _WRITE = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +180,8 @@ class AttServer:
         return PrepareWriteResponse(request.handle, request.offset, request.value)
 
     def _execute_write(self, request: ExecuteWriteRequest) -> Pdu:
+        if request.flags not in (_FORGET, _WRITE):
+            raise AttError(ErrorCode.INVALID_PDU)
         parts, self._prepared = self._prepared, []
         if request.flags == _WRITE:
             for attribute, value in _joined(parts):

@@ -107,6 +107,10 @@ class BluezCentral:
             with _plain_errors():
                 await scanner.stop()
 
+    async def wait_for(self, event: aio.Event, timeout_ms: int) -> None:
+        """See `Central`."""
+        await aio.wait_for_ms(event.wait(), timeout_ms)
+
     async def connect(self, address: Address) -> BluezPeer:
         """See `Central`."""
         device = self._devices.get(address)
@@ -157,4 +161,4 @@ def _plain_errors() -> Iterator[None]:
     except aio.TimeoutError:
         raise ConnectionLostError("The device could not be reached: it does not answer") from None
     except OSError as error:
-        raise BluezError(f"BlueZ cannot be reached: {error}") from error
+        raise BluezError("BlueZ cannot be reached: there is no D-Bus") from error

@@ -1,9 +1,10 @@
 """The central role: find devices, connect, read, write. Two backends have it: our own stack, and `bluez`."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Protocol
 
+from board import aio
 from board.errors import FerryError
 from drivers.hci.address import Address
 from stack.ble.connection import Connection
@@ -18,6 +19,7 @@ from stack.ble.radio import Radio
 from stack.ble.scanning import Heard
 
 _WRITE_HEADER_BYTES = 3
+_GOODBYE_MS = 2_000
 
 
 class ValueTooLongError(FerryError):
@@ -54,6 +56,9 @@ class Central(Protocol):
     async def connect(self, address: Address) -> Peer:
         """Connect to a device that is advertising, with the largest MTU that both can."""
 
+    async def wait_for(self, event: aio.Event, timeout_ms: int) -> None:
+        """Wait until `event` is set. Raises `TimeoutError`, or the `RadioError` that the radio dies of meanwhile."""
+
 
 class HciPeer:
     """A device connected through our own stack."""
@@ -82,8 +87,9 @@ class HciPeer:
         await self._connection.write_command(characteristic.value_handle, value)
 
     async def disconnect(self) -> None:
-        """See `Peer`."""
-        await self._connection.disconnect()
+        """See `Peer`. Who does not answer is left to its supervision timeout."""
+        with suppress(aio.TimeoutError):
+            await aio.wait_for_ms(self._connection.disconnect(), _GOODBYE_MS)
 
 
 class HciCentral:
@@ -96,6 +102,10 @@ class HciCentral:
     def scanning(self, heard: Callable[[Heard], None]) -> AbstractAsyncContextManager[None]:
         """See `Central`."""
         return self._radio.scanning(heard)
+
+    async def wait_for(self, event: aio.Event, timeout_ms: int) -> None:
+        """See `Central`."""
+        await self._radio.wait_for(event, timeout_ms)
 
     async def connect(self, address: Address) -> HciPeer:
         """See `Central`."""

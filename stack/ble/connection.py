@@ -12,6 +12,7 @@ from drivers.hci.acl import QueueFullError
 from drivers.hci.address import Address
 from drivers.hci.codes import ErrorCode, error_name
 from drivers.hci.commands import Disconnect, LeConnectionUpdate
+from drivers.hci.errors import CommandError
 from drivers.hci.host import Host
 from drivers.hci.wire import PacketError
 from stack.ble.att import (
@@ -27,7 +28,7 @@ from stack.ble.att import (
 )
 from stack.ble.att_server import AttServer
 from stack.ble.gatt_client import Procedure, exchange_mtu
-from stack.ble.l2cap import Channel, ConnectionParameterUpdateRequest, answer_signal, split_pdu
+from stack.ble.l2cap import Channel, ConnectionParameterUpdateRequest, answer_pairing, answer_signal, split_pdu
 from stack.ble.l2cap import build_pdu as build_l2cap_pdu
 
 TRANSACTION_TIMEOUT_MS: Final = 30_000  # volume 3, part F, 3.3.3
@@ -69,9 +70,13 @@ class Connection:
         self._answered = aio.Event()
         self._awaited: bool = False
         self._answer: bytes = b""
+        self._is_leaving = False
+        self._wanted_update: ConnectionParameterUpdateRequest | None = None
 
     def pdu_received(self, pdu: bytes) -> None:
-        """Take an L2CAP PDU of the peer; whatever it is, this does not raise."""
+        """Take an L2CAP PDU of the peer; whatever it is, this does not raise. One that we have given up is ignored."""
+        if self._is_leaving:
+            return
         self.last_active_ms = self._now_ms()
         try:
             channel, payload = split_pdu(pdu)
@@ -81,9 +86,13 @@ class Connection:
             self._att_received(payload)
         elif channel == Channel.SIGNALLING:
             self._signal_received(payload)
+        elif channel == Channel.SECURITY_MANAGER:
+            self._pairing_received(payload)
 
     def ended(self, reason: int) -> None:
-        """The connection is over; whoever waits for an answer gets `ConnectionLostError`."""
+        """The connection is over, once; whoever waits for an answer gets `ConnectionLostError`."""
+        if self.closed.is_set():
+            return
         self.reason = reason
         self.closed.set()
         self._answered.set()
@@ -92,9 +101,15 @@ class Connection:
     async def disconnect(self, reason: int = ErrorCode.REMOTE_USER_TERMINATED_CONNECTION) -> None:
         """End the connection and wait until it is over. Raises `RadioError`."""
         if not self.closed.is_set():
-            await self._host.try_command(Disconnect(self.handle, reason))
-            with suppress(aio.TimeoutError):
+            try:
+                await self._host.command(Disconnect(self.handle, reason))
+            except CommandError as error:
+                if error.code == ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER:
+                    self.ended(error.code)  # its end got lost on the way
+            try:
                 await aio.wait_for_ms(self.closed.wait(), _LONGEST_SUPERVISION_TIMEOUT_MS)
+            except aio.TimeoutError:
+                self.ended(ErrorCode.CONNECTION_TIMEOUT)  # the controller forgot to say so
 
     async def run(self, procedure: Procedure[ResultT]) -> ResultT:
         """Run a GATT procedure to its result.
@@ -169,14 +184,24 @@ class Connection:
         if answer:
             self._send(Channel.SIGNALLING, answer)
         if update:
-            aio.create_task(self._update(update))
+            is_updating, self._wanted_update = self._wanted_update is not None, update
+            if not is_updating:
+                aio.create_task(self._update())
 
-    async def _update(self, wanted: ConnectionParameterUpdateRequest) -> None:
-        command = LeConnectionUpdate(
-            self.handle, wanted.interval_min, wanted.interval_max, wanted.latency, wanted.timeout, 0, 0
-        )
+    async def _update(self) -> None:
+        """Set the parameters that were wanted last; whoever wants others every moment gets no task for each."""
+        wanted = None
         with suppress(RadioError):  # who owns the radio is told
-            await self._host.try_command(command)
+            while wanted is not self._wanted_update and self._wanted_update:
+                wanted = self._wanted_update
+                timing = (wanted.interval_min, wanted.interval_max, wanted.latency, wanted.timeout, 0, 0)
+                await self._host.try_command(LeConnectionUpdate(self.handle, *timing))
+        self._wanted_update = None
+
+    def _pairing_received(self, payload: bytes) -> None:
+        answer = answer_pairing(payload)
+        if answer:
+            self._send(Channel.SECURITY_MANAGER, answer)
 
     def _send_att(self, payload: bytes) -> None:
         self._send(Channel.ATT, payload)
@@ -185,6 +210,7 @@ class Connection:
         try:
             self._host.send(self.handle, build_l2cap_pdu(channel, payload))
         except QueueFullError:
+            self._is_leaving = True
             aio.create_task(self._give_up())
 
     async def _give_up(self) -> None:

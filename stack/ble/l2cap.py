@@ -83,6 +83,7 @@ class ConnectionParameterUpdateResponse(Packet):
 
 _RESPONSES = frozenset({CommandReject.CODE, ConnectionParameterUpdateResponse.CODE, 0x15, 0x18, 0x1A})
 _NOT_UNDERSTOOD, _MTU_EXCEEDED = 0, 1
+_PAIRING_REQUEST, _PAIRING_FAILED, _PAIRING_NOT_SUPPORTED = 0x01, 0x05, 0x05
 
 
 def answer_signal(payload: bytes, *, is_central: bool) -> tuple[bytes | None, ConnectionParameterUpdateRequest | None]:
@@ -98,6 +99,11 @@ def answer_signal(payload: bytes, *, is_central: bool) -> tuple[bytes | None, Co
     if signal.code != ConnectionParameterUpdateRequest.CODE or not is_central:
         return _reject(signal, _NOT_UNDERSTOOD), None
     return _answer_update(signal)
+
+
+def answer_pairing(payload: bytes) -> bytes | None:
+    """Refuse to pair, so that a phone which tries does not wait for us (part H, 3.5.5). Nothing here needs it."""
+    return bytes((_PAIRING_FAILED, _PAIRING_NOT_SUPPORTED)) if payload[:1] == bytes((_PAIRING_REQUEST,)) else None
 
 
 def _answer_update(signal: Signal) -> tuple[bytes, ConnectionParameterUpdateRequest | None]:

@@ -1,8 +1,9 @@
 """The peripheral role: advertise, serve everyone who connects, and stay visible whatever they do.
 
 The law: a connection ends legacy advertising, so it is enabled again at once, or when the controller has room. A
-connection without traffic is dropped after `idle_ms` and not before; only when the last slot is taken the one that
-has been silent longest goes, for phones must always be able to find us. Nothing runs while nobody is connected.
+connection without traffic is dropped after `idle_ms` and not before, any after `stay_ms`; only when the last slot is
+taken the one that has been silent longest goes, for phones must always be able to find us. Nothing runs while nobody is
+connected.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from board import aio
+from board.errors import LocalProtocolError
 from drivers.errors import RadioError
 from drivers.hci.codes import ErrorCode
 from drivers.hci.errors import CommandError
@@ -20,16 +22,23 @@ from stack.ble.connection import Connection
 from stack.ble.gatt import Service, attribute_table
 from stack.ble.radio import Radio
 
+_FEWEST_SLOTS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many may be connected, two at least, and how long one may be silent."""
+    """How many may be connected, two at least, how long one may be silent, and how long it may stay at all."""
 
     slots: int = 4
     idle_ms: int = 30_000
+    stay_ms: int = 120_000
+
+    def __post_init__(self) -> None:
+        if self.slots < _FEWEST_SLOTS:
+            raise LocalProtocolError("With one slot, every phone would be dropped to make room for the next one.")
 
 
-_RETRY_MS = 1_000
+_RETRY_MS, _SLOW_RETRY_MS = 1_000, 10_000
 DEFAULT_LIMITS: Final = Limits()
 
 Serve = Callable[[Connection], Sequence[Service]]
@@ -53,6 +62,7 @@ class Peripheral:
     async def start(self) -> None:
         """Begin to advertise. Raises `RadioError`."""
         self._radio.on_connected = self._connected
+        self._radio.on_connection_failed = self._hide
         self._radio.on_died = self._visible_again.set  # who finds the radio dead has no more to do
         for command in self._commands.setup:
             await self._radio.host.command(command)
@@ -71,6 +81,9 @@ class Peripheral:
         aio.create_task(self._look_after(connection))
         if len(self._staying) >= self._limits.slots:
             self._make_room()
+        self._hide()
+
+    def _hide(self) -> None:
         self._hidden = True
         self._visible_again.set()
 
@@ -91,12 +104,15 @@ class Peripheral:
             await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
-        """Let the end of a connection try again: of an older one if there are several, for the newest is at work."""
+        """Let the end of a connection try again: of an older one if there are several, for the newest is at work.
+
+        The controller may have been busy for another reason, so time tries again too.
+        """
         if len(self._staying) > 1 and not self._leaving:
             self._make_room()
-        elif not self._staying and not self._leaving:
-            await aio.sleep_ms(_RETRY_MS)
-            self._visible_again.set()
+        with suppress(aio.TimeoutError):
+            await aio.wait_for_ms(self._visible_again.wait(), _SLOW_RETRY_MS if self._staying else _RETRY_MS)
+        self._visible_again.set()
 
     async def _look_after(self, connection: Connection) -> None:
         with suppress(RadioError):
@@ -106,8 +122,9 @@ class Peripheral:
         self._visible_again.set()
 
     async def _wait_until_idle(self, connection: Connection) -> None:
+        latest_ms = self._radio.now_ms() + self._limits.stay_ms
         while not connection.closed.is_set():
-            left_ms = connection.last_active_ms + self._limits.idle_ms - self._radio.now_ms()
+            left_ms = min(connection.last_active_ms + self._limits.idle_ms, latest_ms) - self._radio.now_ms()
             if left_ms <= 0:
                 return
             with suppress(aio.TimeoutError):

@@ -17,6 +17,7 @@ from drivers.hci.commands import (
     LeCreateConnection,
     LeCreateConnectionCancel,
     LeExtendedCreateConnection,
+    LeReadLocalSupportedFeatures,
     LeSetRandomAddress,
 )
 from drivers.hci.events import (
@@ -31,6 +32,8 @@ from stack.ble.scanning import Heard, heard_in, scan_commands
 
 CONNECT_TIMEOUT_MS: Final = 8_000
 _CANCEL_TIMEOUT_MS = 1_000  # the end of an attempt follows at once, but who knows
+
+_PROBE_MS = 300_000  # a wake-up that counts: two a minute are the budget
 
 _SCAN_INTERVAL = _SCAN_WINDOW = 0x0060
 _NO_FILTER = 0
@@ -48,6 +51,7 @@ class Radio:
         self.address = address
         self.connections: dict[int, Connection] = {}
         self.on_connected: Callable[[Connection], None] = lambda connection: None
+        self.on_connection_failed: Callable[[], None] = lambda: None
         self.on_died: Callable[[], None] = lambda: None
         self.now_ms = now_ms
         self._heard: Callable[[Heard], None] | None = None
@@ -55,6 +59,7 @@ class Radio:
         self._connect_ended = aio.Event()
         self._connected: Connection | None = None
         self._connect_status = ErrorCode.SUCCESS.value
+        self._is_connecting = False
 
     async def start(self) -> None:
         """Start the controller. Raises `RadioError`."""
@@ -72,10 +77,29 @@ class Radio:
         await self.host.close()
 
     async def death(self) -> RadioError:
-        """Wait until the controller is dead; return what it died of."""
-        await self.host.died.wait()
-        assert self.host.death is not None
+        """Wait until the controller is dead; return what it died of. One that hangs is found out within minutes."""
+        while self.host.death is None:
+            try:
+                await aio.wait_for_ms(self.host.died.wait(), _PROBE_MS)
+            except aio.TimeoutError:
+                with suppress(RadioError):
+                    await self.host.command(LeReadLocalSupportedFeatures())
         return self.host.death
+
+    async def wait_for(self, event: aio.Event, timeout_ms: int) -> None:
+        """Wait until `event` is set. Raises `TimeoutError`, or what the controller dies of meanwhile."""
+
+        async def wake() -> None:
+            await self.host.died.wait()
+            event.set()
+
+        waking = aio.create_task(wake())
+        try:
+            await aio.wait_for_ms(event.wait(), timeout_ms)
+        finally:
+            waking.cancel()
+        if self.host.death:
+            raise self.host.death
 
     @asynccontextmanager
     async def scanning(self, heard: Callable[[Heard], None]) -> AsyncIterator[None]:
@@ -100,7 +124,8 @@ class Radio:
         """
         async with self._one_connect:
             self._connect_ended.clear()
-            self._connected = None
+            self._connected, self._connect_status = None, ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER.value
+            self._is_connecting = True
             try:
                 await self.host.command(self._create_connection(peer))
                 await aio.wait_for_ms(self._connect_ended.wait(), timeout_ms)
@@ -109,6 +134,8 @@ class Radio:
             except aio.CancelledError:
                 await self._abandon_connect()
                 raise
+            finally:
+                self._is_connecting = False
             return self._connect_result()
 
     def _create_connection(self, peer: Address) -> LeCreateConnection | LeExtendedCreateConnection:
@@ -144,18 +171,30 @@ class Radio:
         return self._connected
 
     def _connection_complete(self, event: LeConnectionComplete) -> None:
-        connection = None
-        if event.status == ErrorCode.SUCCESS:
-            peer = Address(event.peer_address, AddressType(event.peer_address_type & 1))
-            role = Role(event.role & 1)
-            connection = Connection(self.host, event.connection_handle, peer, role, self.now_ms)
-            self._end(connection.handle, ErrorCode.UNSPECIFIED_ERROR)  # its real end got lost on the way
-            self.connections[connection.handle] = connection
-            if role is Role.PERIPHERAL:
+        role = Role(event.role & 1)
+        connection = self._new_connection(event, role) if event.status == ErrorCode.SUCCESS else None
+        if connection is None:
+            self.on_connection_failed()  # it may have been one to us, and then it has ended our advertising
+        if role is Role.PERIPHERAL:
+            if connection:
                 self.on_connected(connection)
-                return
-        self._connected, self._connect_status = connection, event.status
-        self._connect_ended.set()
+        elif self._is_connecting:
+            self._connected, self._connect_status = connection, event.status
+            self._connect_ended.set()
+        elif connection:
+            aio.create_task(self._drop(connection))
+
+    def _new_connection(self, event: LeConnectionComplete, role: Role) -> Connection:
+        peer = Address(event.peer_address, AddressType(event.peer_address_type & 1))
+        connection = Connection(self.host, event.connection_handle, peer, role, self.now_ms)
+        self._end(connection.handle, ErrorCode.UNSPECIFIED_ERROR)  # its real end got lost on the way
+        self.connections[connection.handle] = connection
+        return connection
+
+    async def _drop(self, connection: Connection) -> None:
+        """End a connection that came up when nobody waited for it any more."""
+        with suppress(RadioError):
+            await connection.disconnect()
 
     def _disconnection_complete(self, event: DisconnectionComplete) -> None:
         if event.status == ErrorCode.SUCCESS:

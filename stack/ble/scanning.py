@@ -17,11 +17,9 @@ _ACTIVE = 1  # scan responses must be asked for
 _SCAN_INTERVAL = _SCAN_WINDOW = 0x0060  # 60 ms of every 60 ms: a person waits
 _EVERYONE = 0
 _PHY_1M_BIT = 1
-_SCAN_RESPONSE = 4
-_EXTENDED_SCAN_RESPONSE_BIT = 1 << 3
-_EXTENDED_CONNECTABLE_BIT = 1 << 0
+_CONNECTABLE_OR_RESPONSE = frozenset({0, 1, 4})  # ADV_IND, ADV_DIRECT_IND, SCAN_RSP
+_EXTENDED_CONNECTABLE_OR_RESPONSE = 1 << 0 | 1 << 3
 _EXTENDED_PUBLIC_OR_RANDOM = 1  # 2 and 3 are identities, which resolve to one of the two
-_CONNECTABLE = frozenset({0, 1, _SCAN_RESPONSE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,6 @@ class Heard:
     address: Address
     data: bytes
     rssi_dbm: int
-    is_scan_response: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +53,12 @@ def scan_commands(*, own_address_type: AddressType, extended: bool) -> ScanComma
 def heard_in(event: LeAdvertisingReport | LeExtendedAdvertisingReport) -> list[Heard]:
     """Read the reports of an event; what is neither connectable nor a scan response does not matter to us."""
     if isinstance(event, LeAdvertisingReport):
-        return [
-            Heard(
-                _address(each.address, each.address_type), each.data, each.rssi_dbm, each.event_type == _SCAN_RESPONSE
-            )
-            for each in event.reports
-            if each.event_type in _CONNECTABLE
-        ]
+        matter = [each for each in event.reports if each.event_type in _CONNECTABLE_OR_RESPONSE]
+        return [Heard(_address(each.address, each.address_type), each.data, each.rssi_dbm) for each in matter]
     return [
-        Heard(
-            _address(each.address, each.address_type),
-            each.data,
-            each.rssi_dbm,
-            bool(each.event_type & _EXTENDED_SCAN_RESPONSE_BIT),
-        )
+        Heard(_address(each.address, each.address_type), each.data, each.rssi_dbm)
         for each in event.reports
-        if each.event_type & (_EXTENDED_CONNECTABLE_BIT | _EXTENDED_SCAN_RESPONSE_BIT)
+        if each.event_type & _EXTENDED_CONNECTABLE_OR_RESPONSE
     ]
 
 

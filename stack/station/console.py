@@ -34,7 +34,8 @@ class Console:
     def note(self, sentence: str) -> None:
         """Tell people, beside the output: a script that reads it is not disturbed."""
         if sys.stderr is not None:
-            print(sentence, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                print(sentence, file=sys.stderr, flush=True)
 
     def progress(self, total_bytes: int, doing: str) -> Progress:
         """Start a progress display that suits where the output goes."""

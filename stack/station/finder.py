@@ -19,7 +19,10 @@ class NotFoundError(FerryError):
 async def listen(
     central: Central, nearby: Nearby[Address], news: Callable[[Device[Address]], bool], timeout_ms: int
 ) -> Device[Address] | None:
-    """Scan until `news`, told of each device that is new or better known, returns true for one; `None` if never."""
+    """Scan until `news`, told of each device that is new or better known, returns true for one; `None` if never.
+
+    Raises `RadioError`, also when the radio dies meanwhile.
+    """
     found: list[Device[Address]] = []
     done = aio.Event()
 
@@ -31,7 +34,7 @@ async def listen(
 
     async with central.scanning(heard):
         try:
-            await aio.wait_for_ms(done.wait(), timeout_ms)
+            await central.wait_for(done, timeout_ms)
         except aio.TimeoutError:
             return None
     return found[0]

@@ -12,25 +12,23 @@ class ScanView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._shown: set[bytes | None] = set()
 
     def chose(self, sentence: str) -> None:
         """Say which way to the radio was chosen."""
         self._console.note(sentence)
 
     def news(self, device: Device[Address]) -> bool:
-        """Show a device whose name is known; never end the scan."""
-        if device.name is not None and device.sighting.device_id not in self._shown:
-            self._shown.add(device.sighting.device_id)
+        """Show a device whose name is known; never end the scan. It comes here once, or again with another name."""
+        if device.name is not None:
             self._show(device)
         return False
 
-    def sum_up(self, devices: Sequence[Device[Address]]) -> None:
-        """Show who never told a name, and say so if there was nobody."""
+    def sum_up(self, devices: Sequence[Device[Address]], *, interrupted: bool) -> None:
+        """Show who never told a name, and say so if there was nobody in all the time."""
         for device in devices:
             if device.name is None:
                 self._show(device)
-        if not devices:
+        if not devices and not interrupted:
             self._console.note(
                 "Nobody of the alliance is in range. Switch sharing on (visible to others) on the phone."
             )

@@ -1,5 +1,6 @@
 """Our two ends face to face over virtual controllers, and the verbs of the radio as a person runs them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -115,12 +116,12 @@ def test_the_virtual_radio_has_a_phone_in_range() -> None:
         assert end(station, signal.SIGINT) == (130, "")
 
 
-def test_the_station_falls_silent_when_it_ends() -> None:
-    with VirtualAir(2) as air:
-        with ferry("advertise", "--name", "Ferry", "--hci", air.hci[0], "--json") as station:
+def test_the_station_falls_silent_when_it_ends(tmp_path: Path) -> None:
+    with VirtualAir(1, pty=[tmp_path / "hci"]) as air:  # at a UART, which keeps its power when its host goes
+        with ferry("advertise", "--name", "Ferry", "--hci", air.hci[1], "--json") as station:
             event(station)
             assert end(station, signal.SIGINT)[0] == 130
-        with ferry("scan", "--hci", air.hci[1], "--seconds", "0.5") as scan:
+        with ferry("scan", "--hci", air.hci[0], "--seconds", "0.5") as scan:
             scan.communicate(timeout=20)
             assert scan.returncode == 5
 
@@ -149,6 +150,18 @@ def test_a_dead_radio_is_one_clear_line_and_a_restart() -> None:
         assert end(station, signal.SIGINT)[0] == 130
 
 
+def test_a_radio_that_dies_while_it_scans_is_not_nobody() -> None:
+    with (
+        VirtualAir(2) as air,
+        virtual_phone("receive", air.hci[1]),
+        ferry("scan", "--hci", air.hci[0], "--seconds", 50, "--json") as scan,
+    ):
+        assert event(scan)["event"] == "device"
+        air.__exit__(None, None, None)
+        assert "has gone away" in event(scan)["error"]
+        assert scan.wait(20) == 6
+
+
 @pytest.mark.parametrize("verb", [["scan"], ["advertise", "--name", "x"]])
 def test_no_controller_is_radio_trouble(verb: list[str]) -> None:
     with ferry(*verb, "--hci", "tcp:127.0.0.1:1", "--json") as process:
@@ -170,5 +183,33 @@ def test_a_capture_is_written(tmp_path: Path) -> None:
     with VirtualAir(1) as air, ferry("scan", "--hci", air.hci[0], "--seconds", "0.1", "--capture", capture) as scan:
         scan.communicate(timeout=20)
     content = capture.read_bytes()
+    with ferry("scan", "--hci", "tcp:127.0.0.1:1", "--capture", tmp_path / "hci.btsnoop") as again:
+        again.communicate(timeout=20)
+    assert (tmp_path / "hci.btsnoop.1").read_bytes() == content
     assert content.startswith(b"btsnoop\0\0\0\0\1\0\0\3\xea")
     assert bytes.fromhex("01030c00") in content
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "hci.btsnoop"])
+def test_a_capture_replaces_nothing_else(name: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "hci.btsnoop.1").write_text("mine too")
+    with ferry("scan", "--hci", "tcp:127.0.0.1:1", "--capture", tmp_path / name) as scan:
+        _, err = scan.communicate(timeout=20)
+    assert scan.returncode == 1
+    assert "is there already, and is no capture" in err
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("verb", [["scan"], ["advertise", "--name", "x"], ["demo"]])
+def test_sigterm_at_any_moment_is_an_orderly_end(verb: list[str], tmp_path: Path) -> None:
+    hci = ["--into", tmp_path] if verb == ["demo"] else ["--hci", "virtual"]
+    for delay_s in (0.01, 0.2, 0.4):
+        with ferry(*verb, *hci) as process:
+            while not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text():
+                assert process.poll() is None  # until its virtual controllers start
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(delay_s)
+            status, err = end(process, signal.SIGTERM)
+        assert status == 130
+        assert "Traceback" not in err

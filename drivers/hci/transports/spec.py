@@ -16,8 +16,8 @@ from drivers.hci.transport import Transport
 
 DEFAULT_BAUD_RATE = 115_200
 
-_USER = re.compile(r"user:(\d{1,4})")
-_UART = re.compile(r"uart:(/[^,\0]+)(?:,([1-9]\d{0,6})(,bcm)?)?")
+_USER = re.compile(r"user:([0-9]{1,4})")
+_UART = re.compile(r"uart:(/[^,\x00-\x1f]+)(?:,([1-9]\d{0,6})(,bcm)?)?")
 _TCP = re.compile(r"tcp:(?:\[([^\[\]\s]+)\]|([^\[\]:\s]+)):(\d{1,5})")
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import termios
+from contextlib import suppress
 from typing import Final
 
 import serial
@@ -31,6 +32,12 @@ class UartTransport(StreamTransport):
         """Take over an open `port`."""
         super().__init__(str(port.port), aio.Stream(port))
         self._port = port
+
+    def close(self) -> None:
+        """Give the port back. What it has not sent is dropped, or the kernel would wait for it."""
+        with suppress(OSError, termios.error, serial.SerialException):
+            self._port.reset_output_buffer()
+        super().close()
 
     def set_baud_rate(self, baud_rate: int) -> None:
         """Change our side of the line; the controller has just been told to. Raises `SerialPortError`."""

@@ -38,7 +38,19 @@ def controller(text: str) -> str:
         try:
             parse_spec(text)
         except TransportSpecError as error:
-            raise argparse.ArgumentTypeError(error.explain()) from None
+            raise argparse.ArgumentTypeError(f"{error.explain()} Or virtual, or bluez.") from None
+    return text
+
+
+def station_name(text: str) -> str:
+    """Read a name that phones can list."""
+    from board.errors import LocalProtocolError
+    from stack.alliance.advertisement import for_station
+
+    try:
+        for_station(text, b"\1\1")
+    except LocalProtocolError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return text
 
 
@@ -93,10 +105,7 @@ def seconds(text: str) -> float:
 
 
 def _number(text: str, least: int, most: int, what: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
+    value = int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else least - 1
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return value

@@ -1,7 +1,7 @@
 """Show the main job on this machine: a virtual phone shares photos with a station, which keeps them safely.
 
-The phone is a second process. What Bluetooth would carry (advertisement, device info, encrypted link info) passes
-between the two as the real bytes; the Wi-Fi link is the loopback; TLS, WebSocket, ZIP, journal and disk are real.
+The phone is a second process. They meet over two virtual Bluetooth controllers, by the real protocols from HCI up; the
+Wi-Fi link is the loopback; TLS, WebSocket, ZIP, journal and disk are real.
 Run it again and the files are recognised as already safe; delete one and it is stored again.
 """
 
@@ -51,5 +51,5 @@ def run(options: argparse.Namespace) -> int:
             receipt = reception.run()
         view.close()
     status = report(console, receipt, options.into)
-    print(table(receipt, options.into))
+    console.say(table(receipt, options.into), "table")
     return ExitStatus.INTERRUPTED if interrupt.came and status is not ExitStatus.SAFE else status

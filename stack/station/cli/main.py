@@ -2,7 +2,7 @@
 
 import argparse
 import io
-import json
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from board.errors import FerryError
 from drivers.errors import RadioError
 from stack.station.cli import advertise, demo, join, radio, receive, scan, send
+from stack.station.console import Console
 from stack.station.exit_status import ExitStatus
 
 
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
     options = parser().parse_args(arguments)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # also where no verb listens yet
     try:
         return int(options.run(options))
     except FerryError as error:
@@ -69,12 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitStatus.RADIO if isinstance(error, RadioError) else ExitStatus.ERROR
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report(error: FerryError, *, as_json: bool) -> None:
-    print(f"ferry: {error.explain()}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({"event": "error", "error": str(error), "remedy": error.remedy}, ensure_ascii=False))
+    console = Console(as_json)
+    console.note(f"ferry: {error.explain()}")
+    console.say("", "error", error=str(error), remedy=error.remedy)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Scan."""
     from drivers.hci.address import Address
     from stack.alliance.nearby import Nearby
-    from stack.station.bluetooth import open_central
+    from stack.station.bluetooth import capturing, open_central
     from stack.station.console import Console
     from stack.station.control_loop import run_until_signal
     from stack.station.demo.neighbours import in_range
@@ -34,12 +34,12 @@ def run(options: argparse.Namespace) -> int:
     nearby: Nearby[Address] = Nearby()
 
     async def scan(hci: str | None) -> None:
-        async with open_central(hci, options.capture, view.chose) as central:
+        async with open_central(hci, capture, view.chose) as central:
             await listen(central, nearby, view.news, int(options.seconds * 1000))
 
-    with in_range(options.hci, "receive") as hci:
+    with capturing(options.capture) as capture, in_range(options.hci, "receive") as hci:
         interrupted = run_until_signal(scan(hci))
-    view.sum_up(nearby.devices)
+    view.sum_up(nearby.devices, interrupted=interrupted)
     if interrupted:
         return ExitStatus.INTERRUPTED
     return ExitStatus.SAFE if nearby.devices else ExitStatus.NOT_FOUND

@@ -12,6 +12,7 @@ not notice who is at the other end, and goes on until a host resets it.
 import argparse
 import asyncio
 import contextlib
+import functools
 import importlib.util
 import json
 import os
@@ -23,17 +24,18 @@ import subprocess
 import sys
 import threading
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from board.errors import FerryError
 
 if TYPE_CHECKING:  # Bumble is for the child only
     from stack.station.demo.air_controller import AirController
 
+_COUNTS = range(100)
 _START_LIMIT_S = 20.0
 _STOP_LIMIT_S = 5.0
 _PIECE_BYTES = 4096
@@ -110,8 +112,10 @@ class VirtualAir:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve controllers until standard input ends, or SIGTERM or SIGINT comes."""
     parser = argparse.ArgumentParser(prog="controllers", description="Virtual Bluetooth controllers on one air.")
-    parser.add_argument("--tcp", type=int, default=0, metavar="N", help="controllers at TCP ports")
-    parser.add_argument("--legacy-tcp", type=int, default=0, metavar="N", help="the same without extended advertising")
+    parser.add_argument("--tcp", type=int, choices=_COUNTS, default=0, metavar="N", help="controllers at TCP ports")
+    parser.add_argument(
+        "--legacy-tcp", type=int, choices=_COUNTS, default=0, metavar="N", help="the same without extended advertising"
+    )
     parser.add_argument("--pty", type=Path, action="append", default=[], metavar="PATH", help="a controller at a UART")
     asyncio.run(_serve(parser.parse_args(arguments)))
 
@@ -122,20 +126,22 @@ async def _serve(options: argparse.Namespace) -> None:
     air, addresses = Air(), map(_PUBLIC_ADDRESS.format, range(1, 256))
     ended = _end_of_input()
     with ExitStack() as stack:
-        names, tasks = [], []
+        names: list[str] = []
+        serving: list[Callable[[], Coroutine[Any, Any, None]]] = []
         for extended in [True] * options.tcp + [False] * options.legacy_tcp:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             listener.setblocking(False)
             controller = AirController(air, next(addresses), extended=extended)
-            tasks.append(asyncio.create_task(_serve_port(controller, listener)))
+            serving.append(functools.partial(_serve_port, controller, listener))
             names.append(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
         for path in options.pty:
             primary = stack.enter_context(_terminal_at(path))
             controller = AirController(air, next(addresses), extended=True)
-            tasks.append(asyncio.create_task(_serve_terminal(controller, primary)))
+            serving.append(functools.partial(_serve_terminal, controller, primary))
             names.append(f"uart:{path}")
-        print(json.dumps({"hci": names}), flush=True)
-        await _first_of(ended, tasks)
+        with contextlib.suppress(BrokenPipeError):  # who asked for them is gone: so is its end of our input
+            print(json.dumps({"hci": names}), flush=True)
+        await _first_of(ended, [asyncio.create_task(serve()) for serve in serving])
 
 
 async def _first_of(ended: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
@@ -200,7 +206,12 @@ def _terminal_at(path: Path) -> Iterator[int]:
     """Link a pseudo-terminal at `path` and give its primary end. The other end stays open, so that clients may go."""
     primary, replica = pty.openpty()
     tty.setraw(replica)
-    path.symlink_to(os.ttyname(replica))
+    try:
+        if path.is_symlink():
+            path.unlink()  # of a run that died
+        path.symlink_to(os.ttyname(replica))
+    except OSError as error:
+        sys.exit(f"controllers: {path} cannot be made: {error.strerror}")
     try:
         yield primary
     finally:

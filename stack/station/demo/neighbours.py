@@ -25,12 +25,12 @@ def in_range(spec: str | None, phone_does: Literal["receive", "introduce"]) -> I
 
 
 @contextmanager
-def virtual_phone(does: str, hci: str, *arguments: str) -> Iterator[None]:
+def virtual_phone(does: str, hci: str, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a virtual phone on the controller `hci` within the block."""
     command = [sys.executable, "-m", "stack.station.demo.phone", does, hci, *arguments]
     phone = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        yield
+        yield phone
     finally:
         phone.terminate()
         try:

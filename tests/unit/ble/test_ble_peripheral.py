@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from board import aio
+from board.errors import LocalProtocolError
 from drivers.hci.codes import ErrorCode
 from drivers.hci.commands import (
     Disconnect,
@@ -15,6 +16,7 @@ from drivers.hci.commands import (
     LeSetExtendedAdvertisingEnable,
 )
 from drivers.hci.errors import CommandError
+from drivers.hci.events import LeConnectionComplete
 from drivers.hci.transport import TransportError
 from stack.ble.advertising import Advertising
 from stack.ble.att import ErrorCode as AttErrorCode
@@ -227,6 +229,53 @@ def test_who_says_nothing_is_dropped_after_its_time_and_not_before(in_sets: bool
     with_station(test, in_sets=in_sets)
 
 
+def test_the_idle_time_is_what_phones_take_between_reading_and_writing() -> None:
+    assert IDLE_MS == 30_000
+
+
+def test_nobody_stays_for_ever() -> None:
+    async def test(chip: FakeController, station: Station) -> None:
+        phone = await station.arrive(1)
+        for _ in range(DEFAULT_LIMITS.stay_ms // 10_000):
+            assert phone.is_connected
+            phone.say(ReadRequest(NAME))
+            await aio.sleep_ms(10_000)
+        await settle()
+        assert not phone.is_connected
+
+    with_station(test)
+
+
+def test_a_connection_that_fails_makes_us_advertise_again() -> None:
+    async def test(chip: FakeController, station: Station) -> None:
+        chip.advertising = False
+        chip.happen(LeConnectionComplete(0x3E, 0, 1, 1, bytes(6), 0, 0, 0, 0))
+        await settle()
+        assert chip.advertising
+
+    with_station(test)
+
+
+def test_a_controller_that_was_busy_once_is_asked_again_while_a_phone_stays() -> None:
+    async def test(chip: FakeController, station: Station) -> None:
+        chip.refused[LeSetAdvertisingEnable.OPCODE] = ErrorCode.CONTROLLER_BUSY
+        phone = await station.arrive(1)
+        assert not chip.advertising
+        chip.refused.clear()
+        for _ in range(2):
+            await aio.sleep_ms(10_000)
+            phone.say(ReadRequest(NAME))
+        assert chip.advertising
+        assert phone.is_connected
+
+    with_station(test)
+
+
+def test_one_slot_is_none() -> None:
+    with pytest.raises(LocalProtocolError, match="one slot"):
+        Limits(slots=1)
+
+
 def test_traffic_keeps_a_connection() -> None:
     async def test(chip: FakeController, station: Station) -> None:
         phone = await station.arrive(1)
@@ -235,9 +284,8 @@ def test_traffic_keeps_a_connection() -> None:
         await aio.sleep_ms(IDLE_MS - 100)
         assert phone.is_connected
         phone.say(ReadRequest(NAME))
-        for _ in range(10):
-            await aio.sleep_ms(IDLE_MS - 10)
-            phone.say(ReadRequest(NAME))
+        await aio.sleep_ms(IDLE_MS - 10)
+        phone.say(ReadRequest(NAME))
         await aio.sleep_ms(IDLE_MS - 10)
         assert phone.is_connected
         await aio.sleep_ms(30)

@@ -1,11 +1,13 @@
 """Radio, connections and the central role over a fake controller: connecting in all ways, asking, and every end."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from board import aio
+from drivers.errors import RadioError
 from drivers.hci.address import Address, AddressType
 from drivers.hci.codes import ErrorCode
 from drivers.hci.commands import (
@@ -13,6 +15,7 @@ from drivers.hci.commands import (
     LeConnectionUpdate,
     LeCreateConnection,
     LeCreateConnectionCancel,
+    LeReadLocalSupportedFeatures,
     LeSetRandomAddress,
     LeSetScanEnable,
     LeSetScanParameters,
@@ -518,7 +521,7 @@ def test_other_channels_and_broken_pdus_are_ignored() -> None:
     async def test(chip: FakeController, radio: Radio) -> None:
         await connected(chip, radio)
         phone = Phone(chip, HANDLE)
-        phone.tell(6, bytes.fromhex("01 03 00 01 10 07 07"))  # a pairing request
+        phone.tell(6, bytes.fromhex("02 03"))  # a pairing response to no request
         phone.tell(0x40, b"dynamic")
         phone.tell(4, b"")
         phone.tell(5, b"")
@@ -530,6 +533,56 @@ def test_other_channels_and_broken_pdus_are_ignored() -> None:
         assert phone.heard == [ErrorResponse(0x0A, 1, AttErrorCode.INVALID_HANDLE)]
 
     with_radio(test)
+
+
+def test_pairing_is_refused_at_once() -> None:
+    async def test(chip: FakeController, radio: Radio) -> None:
+        await connected(chip, radio)
+        phone = Phone(chip, HANDLE)
+        phone.tell(6, bytes.fromhex("01 03 00 01 10 07 07"))
+        await settle()
+        assert phone.all_heard == [(6, b"\x05\x05")]
+
+    with_radio(test)
+
+
+def test_wishes_in_a_flood_cost_two_tasks_at_most() -> None:
+    async def test(chip: FakeController, radio: Radio) -> None:
+        await connected(chip, radio)
+        chip.received.clear()
+        phone = Phone(chip, HANDLE)
+        for number in range(1, 200):
+            phone.tell(5, bytes((0x12, number, 8, 0)) + bytes.fromhex("0600 0c00 0000 c800"))
+        assert len(asyncio.all_tasks()) < 20
+        await settle()
+        assert len(chip.sent(LeConnectionUpdate)) <= 3
+
+    with_radio(test)
+
+
+def test_a_controller_that_hangs_is_found_out() -> None:
+    async def test() -> None:
+        chip = FakeController()
+        async with radio_on(chip) as radio:
+            chip.silent.add(LeReadLocalSupportedFeatures.OPCODE)
+            assert "did not answer" in str(await radio.death())
+
+    run(test())
+
+
+def test_waiting_ends_with_the_radio() -> None:
+    async def test() -> None:
+        chip = FakeController()
+        async with radio_on(chip) as radio:
+            waiting = aio.create_task(radio.wait_for(aio.Event(), 60_000))
+            await settle()
+            chip.die()
+            with pytest.raises(RadioError):
+                await waiting
+            with pytest.raises(RadioError):
+                await radio.wait_for(aio.Event(), 60_000)
+
+    run(test())
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -595,7 +648,7 @@ def test_legacy_reports_are_heard() -> None:
         assert heard == [
             Heard(PHONE, b"\0", -50),
             Heard(PHONE, b"\1", -51),
-            Heard(PHONE, b"\4", -54, is_scan_response=True),
+            Heard(PHONE, b"\4", -54),
             Heard(Address(octets, AddressType.PUBLIC), b"", -1),
         ]
 
@@ -617,8 +670,8 @@ def test_extended_reports_are_heard() -> None:
         public = Address(PHONE.octets, AddressType.PUBLIC)
         assert heard == [
             Heard(PHONE, b"\x13", -50),
-            Heard(PHONE, b"\x1b", -50, is_scan_response=True),
-            Heard(PHONE, b"\x1a", -50, is_scan_response=True),
+            Heard(PHONE, b"\x1b", -50),
+            Heard(PHONE, b"\x1a", -50),
             Heard(public, b"\x13", -50),
             Heard(PHONE, b"\x13", -50),
         ]

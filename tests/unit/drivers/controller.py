@@ -33,7 +33,6 @@ from drivers.hci.wire import Packet, parse
 ResultT = TypeVar("ResultT")
 CommandT = TypeVar("CommandT", bound=Command[Any])
 
-PUBLIC_ADDRESS = bytes.fromhex("665544332211")
 OUR_ADDRESS = Address(bytes.fromhex("0102030405c6"))
 PHONE = Address(bytes.fromhex("a1a2a3a4a5e6"))
 NOP = 0x0000
@@ -295,10 +294,6 @@ class FakeController:
     def _returned(self, command: Command[Any]) -> bytes:
         """Return parameters after the status."""
         match command:
-            case commands.ReadLocalVersionInformation():
-                return bytes.fromhex("0c 3412 0c 0f00 7856")
-            case commands.ReadBdAddr():
-                return PUBLIC_ADDRESS
             case commands.LeReadLocalSupportedFeatures():
                 return self.le_features.to_bytes(8, "little")
             case commands.LeReadBufferSize() if self.own_le_buffers:

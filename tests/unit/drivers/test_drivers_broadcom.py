@@ -67,6 +67,20 @@ def test_a_chip_that_refuses_a_record_is_one_error(firmware: Path) -> None:
         beside(chip, bring_up(chip.terminal.path, BAUD_RATE, firmware))
 
 
+def test_a_download_that_breaks_off_leaves_the_chip_alone(firmware: Path) -> None:
+    chip = ScriptedChip(IMAGE, Fault.REFUSES_A_RECORD, 7)
+    with pytest.raises(RadioError):
+        beside(chip, bring_up(chip.terminal.path, BAUD_RATE, firmware))
+    assert chip.log[-1] == "refused 0xfc4c"
+
+
+def test_a_silent_chip_is_told_with_the_remedy(firmware: Path) -> None:
+    chip = ScriptedChip(IMAGE, Fault.SILENT)
+    with pytest.raises(RadioError, match="does not answer") as told:
+        beside(chip, bring_up(chip.terminal.path, BAUD_RATE, firmware))
+    assert "power" in told.value.remedy
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     chip = ScriptedChip(IMAGE)
     with pytest.raises(FirmwareFileError, match=r"BCM4345C0\.hcd cannot be read: No such file"):

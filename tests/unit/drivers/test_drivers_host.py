@@ -14,8 +14,6 @@ from drivers.hci.commands import (
     LeSetAdvertisingEnable,
     LeSetRandomAddress,
     LeSetScanEnable,
-    ReadBdAddr,
-    ReadLocalVersionInformation,
     Reset,
     WriteLeHostSupport,
 )
@@ -25,13 +23,14 @@ from drivers.hci.events import (
     CommandStatus,
     CompletedPackets,
     HardwareError,
+    LeConnectionComplete,
     NumberOfCompletedPackets,
     build_event,
 )
 from drivers.hci.host import COMMAND_TIMEOUT_MS, Controller, Host
 from drivers.hci.transport import TransportError
 from stack.ble.l2cap import build_pdu
-from tests.unit.drivers.controller import NOP, OUR_ADDRESS, PHONE, PUBLIC_ADDRESS, FakeController, now_ms, run, settle
+from tests.unit.drivers.controller import NOP, OUR_ADDRESS, PHONE, FakeController, now_ms, run, settle
 
 ENABLE = LeSetAdvertisingEnable.OPCODE
 HANDLE = 0x0040
@@ -63,13 +62,13 @@ def test_start_resets_asks_and_chooses_the_events() -> None:
     async def test() -> None:
         chip = FakeController(in_sets=True)
         host = await started(chip)
-        assert host.controller == Controller(PUBLIC_ADDRESS, 0x0C, 0x000F, 1 << 12)
+        assert host.controller == Controller(1 << 12)
         assert host.controller.advertises_in_sets
-        assert chip.opcodes == [0x0C03, 0x1001, 0x1009, 0x0C6D, 0x2003, 0x2002, 0x0C01, 0x2001]
+        assert chip.opcodes == [0x0C03, 0x0C6D, 0x2003, 0x2002, 0x0C01, 0x2001]
         # Disconnection Complete (bit 4), Hardware Error (15), LE Meta (61).
         assert chip.received[-2] == bytes.fromhex("01 010c 08 1080000000000020")
-        # LE Connection Complete (0), Advertising Report (1), Connection Update Complete (2), Extended Report (12).
-        assert chip.received[-1] == bytes.fromhex("01 0120 08 0710000000000000")
+        # LE Connection Complete (0), Advertising Report (1), Extended Report (12).
+        assert chip.received[-1] == bytes.fromhex("01 0120 08 0310000000000000")
         await host.close()
         assert chip.opcodes[-1] == Reset.OPCODE
         assert chip.closed
@@ -102,7 +101,7 @@ def test_a_controller_that_does_le_only_may_refuse_host_support() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [Reset, ReadLocalVersionInformation, ReadBdAddr, LeReadLocalSupportedFeatures],
+    [Reset, LeReadLocalSupportedFeatures],
     ids=lambda kind: kind.__name__,
 )
 def test_a_controller_that_refuses_to_start_is_told_by_name(kind: type[Reset]) -> None:
@@ -143,7 +142,7 @@ def test_a_refused_command_raises_its_code_and_the_next_goes() -> None:
         assert caught.value.code == ErrorCode.COMMAND_DISALLOWED
         assert "LeSetAdvertisingEnable: command disallowed" in str(caught.value)
         await host.try_command(LeSetAdvertisingEnable(1))
-        assert (await host.command(ReadBdAddr())).bd_addr == PUBLIC_ADDRESS
+        assert (await host.command(LeReadLocalSupportedFeatures())).status == 0
 
     with_host(test)
 
@@ -190,14 +189,14 @@ def test_a_command_status_of_no_command_allows_the_next_too() -> None:
 def test_an_answer_to_another_command_is_ignored() -> None:
     async def test(chip: FakeController, host: Host) -> None:
         chip.holds_answers = True
-        waiting = aio.create_task(host.command(ReadBdAddr()))
+        waiting = aio.create_task(host.command(LeReadLocalSupportedFeatures()))
         await settle()
         chip.happen(CommandComplete(1, LeSetRandomAddress.OPCODE, b"\x0c"))
         chip.happen(CommandStatus(0x0C, 1, LeSetScanEnable.OPCODE))
         await settle()
         assert not waiting.done()
         chip.release()
-        assert (await waiting).bd_addr == PUBLIC_ADDRESS
+        assert (await waiting).status == 0
 
     with_host(test)
 
@@ -229,14 +228,14 @@ def test_the_late_answer_of_a_cancelled_command_is_not_taken_for_the_next_ones(s
 def test_a_command_cancelled_before_its_turn_is_never_sent() -> None:
     async def test(chip: FakeController, host: Host) -> None:
         chip.holds_answers = True
-        first = aio.create_task(host.command(ReadBdAddr()))
+        first = aio.create_task(host.command(LeReadLocalSupportedFeatures()))
         second = aio.create_task(host.command(LeSetScanEnable(1, 0)))
         await settle()
         second.cancel()
         chip.release()
         await first
         await host.command(Reset())
-        assert chip.opcodes == [ReadBdAddr.OPCODE, Reset.OPCODE]
+        assert chip.opcodes == [LeReadLocalSupportedFeatures.OPCODE, Reset.OPCODE]
 
     with_host(test)
 
@@ -295,15 +294,55 @@ def test_no_answer_is_waited_for_no_longer_than_the_limit() -> None:
     run(test())
 
 
+def test_what_comes_after_the_death_in_one_read_is_ignored() -> None:
+    async def test(chip: FakeController, host: Host) -> None:
+        heard: list[object] = []
+        host.on(LeConnectionComplete, heard.append)
+        chip.send(build_event(HardwareError(1)) + build_event(LeConnectionComplete(0, 1, 1, 1, bytes(6), 0, 0, 0, 0)))
+        await settle()
+        assert host.died.is_set()
+        assert heard == []
+
+    with_host(test)
+
+
+def test_a_bug_in_a_listener_ends_the_radio_instead_of_blinding_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(chip: FakeController, host: Host) -> None:
+        def stumble(_: object) -> None:
+            raise ValueError("a bug")
+
+        host.on(LeConnectionComplete, stumble)
+        chip.happen(LeConnectionComplete(0, 1, 1, 1, bytes(6), 0, 0, 0, 0))
+        await settle()
+        assert isinstance(host.death, ControllerError)
+
+    with_host(test)
+    assert "a bug" in caplog.text
+
+
+def test_a_cancelled_close_gives_the_controller_back() -> None:
+    async def test() -> None:
+        chip = FakeController()
+        host = await started(chip)
+        chip.silent.add(Reset.OPCODE)
+        closing = aio.create_task(host.close())
+        await settle()
+        closing.cancel()
+        await settle()
+        assert chip.closed
+
+    run(test())
+
+
 @pytest.mark.parametrize("returned", [b"", b"\0", b"\0\1\2\3\4\5"])
 def test_an_answer_too_short_is_the_end(returned: bytes) -> None:
     async def test() -> None:
         chip = FakeController()
         host = await started(chip)
-        chip.silent.add(ReadBdAddr.OPCODE)
-        waiting = aio.create_task(host.command(ReadBdAddr()))
+        chip.silent.add(LeReadLocalSupportedFeatures.OPCODE)
+        waiting = aio.create_task(host.command(LeReadLocalSupportedFeatures()))
         await settle()
-        chip.happen(CommandComplete(1, ReadBdAddr.OPCODE, returned))
+        chip.happen(CommandComplete(1, LeReadLocalSupportedFeatures.OPCODE, returned))
         with pytest.raises(ControllerError):
             await waiting
         assert host.died.is_set()
@@ -362,7 +401,7 @@ def test_a_broken_packet_is_ignored(packet: bytes) -> None:
         chip.send(packet)
         await settle()
         assert host.death is None
-        assert (await host.command(ReadBdAddr())).bd_addr == PUBLIC_ADDRESS
+        assert (await host.command(LeReadLocalSupportedFeatures())).status == 0
 
     with_host(test)
 
@@ -497,7 +536,7 @@ def test_commands_pass_data_that_waits() -> None:
         chip.received.clear()
         host.send(HANDLE, build_pdu(4, bytes(400)))
         await settle()
-        assert (await host.command(ReadBdAddr())).bd_addr == PUBLIC_ADDRESS
+        assert (await host.command(LeReadLocalSupportedFeatures())).status == 0
         assert [each[0] for each in chip.received] == [2, 1]
         await host.flush(HANDLE)
         assert chip.links[HANDLE].pdus == [build_pdu(4, bytes(400))]

@@ -24,9 +24,7 @@ BUILT: dict[str, tuple[Command[Any], str]] = {
     "Reset": (c.Reset(), "030c 00"),
     "Set Event Mask": (c.SetEventMask(1 << 4 | 1 << 61), "010c 08 1000000000000020"),
     "Write LE Host Support": (c.WriteLeHostSupport(1, 0), "6d0c 02 01 00"),
-    "Read Local Version Information": (c.ReadLocalVersionInformation(), "0110 00"),
     "Read Buffer Size": (c.ReadBufferSize(), "0510 00"),
-    "Read BD_ADDR": (c.ReadBdAddr(), "0910 00"),
     "Disconnect": (c.Disconnect(0x0040, 0x13), "0604 03 4000 13"),
     "LE Set Event Mask": (c.LeSetEventMask(0x1007), "0120 08 0710000000000000"),
     "LE Read Buffer Size": (c.LeReadBufferSize(), "0220 00"),
@@ -85,9 +83,7 @@ BUILT: dict[str, tuple[Command[Any], str]] = {
 
 RETURNED: dict[str, tuple[Returned, str]] = {
     "status": (Returned(0x0C), "0c"),
-    "version": (c.LocalVersion(0, 0x0C, 0x1234, 0x0C, 15, 0x6119), "00 0c 3412 0c 0f00 1961"),
     "buffer size": (c.BufferSize(0, 1021, 64, 8, 4), "00 fd03 40 0800 0400"),
-    "address": (c.BdAddr(0, PEER), "00 665544332211"),
     "LE buffer size": (c.LeBufferSize(0, 251, 15), "00 fb00 0f"),
     "LE features": (c.LeFeatures(0, 1 << 12 | 1), "00 0110000000000000"),
     "selected power": (c.SelectedTxPower(0, -3), "00 fd"),
@@ -115,10 +111,6 @@ HAPPENED: dict[str, tuple[Event, str]] = {
     "LE Advertising Report, two reports": (
         e.LeAdvertisingReport(REPORTS),
         "3e 19 02 02 00 01 665544332211 03 020106 c4 04 00 000102030405 00 7f",
-    ),
-    "LE Connection Update Complete": (
-        e.LeConnectionUpdateComplete(0, 0x40, 24, 1, 400),
-        "3e 0a 03 00 4000 1800 0100 9001",
     ),
     "LE Extended Advertising Report, two reports": (
         e.LeExtendedAdvertisingReport(
