@@ -46,13 +46,13 @@ _WEAK_DBM: Final = -82  # below this, silence means distance
 class Nl80211Backend:
     """See `stack.link.backend.Backend`. Made by `open_backend`; one link at a time."""
 
-    def __init__(self, radio: Nl80211, route: Netlink, filtering: Netlink, pmks: PmkCache) -> None:
+    def __init__(self, radio: Nl80211, route: Netlink, filtering: Netlink) -> None:
         """Use three netlink sockets; what belongs to them goes with them, however the process ends."""
         self.lost = aio.Event()
         self._radio = radio
         self._route = route
         self._filtering = filtering
-        self._pmks = pmks
+        self._pmks = PmkCache()
         self._wiphy: Wiphy | None = None
         self._beside: list[Occupant] = []
         self._made: list[Interface] = []
@@ -209,14 +209,14 @@ class Nl80211Backend:
 
 
 @asynccontextmanager
-async def open_backend(pmks: PmkCache) -> AsyncIterator[Nl80211Backend]:
+async def open_backend() -> AsyncIterator[Nl80211Backend]:
     """Open the netlink sockets and sweep what a run that died has left. Raises `RadioError`."""
     with ExitStack() as stack:
         generic, route, filtering = (stack.enter_context(_opened(each)) for each in (GENERIC, ROUTE, NETFILTER))
         radio = await open_nl80211(generic)
         await sweep(radio)
         await firewall.remove(filtering)
-        backend = Nl80211Backend(radio, route, filtering, pmks)
+        backend = Nl80211Backend(radio, route, filtering)
         try:
             yield backend
         finally:

@@ -36,13 +36,12 @@ def run(options: argparse.Namespace) -> int:
     from stack.station.console import Console
     from stack.station.control_loop import run_until_signal
     from stack.station.join_view import JoinView
-    from stack.wlan.keys import PmkCache
 
     view = JoinView(Console(options.json))
     offer = Offer(options.ssid, options.psk, options.port, options.freq)
 
     async def join() -> None:
-        async with open_backend(PmkCache()) as backend, LinkManager(backend, Memory(), view.told).joined(offer) as link:
+        async with open_backend() as backend, LinkManager(backend, Memory(), view.told).joined(offer) as link:
             view.joined(link)
             with suppress(aio.TimeoutError):
                 await aio.wait_for(link.lost.wait(), options.hold)
