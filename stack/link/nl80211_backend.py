@@ -1,5 +1,6 @@
 """The link by raw nl80211: an interface of our own beside the board's, and nothing of it left afterwards."""
 
+import importlib
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -40,6 +41,7 @@ from stack.wlan.rsn import PSK_CCMP_ELEMENT
 
 _MAC_BYTES: Final = 6
 _PRIVACY: Final = 1 << 4
+_PHONES_MHZ: Final = range(2400, 5900)  # no phone's group is on 900 MHz, 6 GHz or above
 _WEAK_DBM: Final = -82  # below this, silence means distance
 
 
@@ -62,7 +64,10 @@ class Nl80211Backend:
         self._watching: aio.Task[None] | None = None
 
     async def prepare(self, offer: Offer) -> None:
-        """Make the interface, its firewall shut and IPv6 off before it is switched on."""
+        """Make the interface, its firewall shut and IPv6 off before it is switched on.
+
+        What the handshake will need is computed and loaded here: there, its first message would wait and be repeated.
+        """
         self.lost.clear()
         existing = await interfaces(self._radio)
         self._wiphy, way = await self._choose(existing, offer.freq_mhz)
@@ -73,11 +78,13 @@ class Nl80211Backend:
         sysctl.isolate(self._interface.name)
         await rtnetlink.set_up(self._route, self._interface.index)
         self._pmk = self._pmks.pmk(offer.ssid.encode(), offer.psk)
+        importlib.import_module("cryptography.hazmat.primitives.keywrap")
 
     def frequencies_mhz(self) -> tuple[Sequence[int], Sequence[int]]:
         """Return where this radio may send, and where it may only listen."""
         assert self._wiphy is not None
-        usable = [each for each in self._wiphy.channels.values() if not each.is_disabled]
+        channels = self._wiphy.channels.values()
+        usable = [each for each in channels if each.frequency_mhz in _PHONES_MHZ and not each.is_disabled]
         return (
             [each.frequency_mhz for each in usable if not each.no_ir],
             [each.frequency_mhz for each in usable if each.no_ir],
@@ -87,7 +94,8 @@ class Nl80211Backend:
         """Ask for `ssid`. Raises `LinkError` if it is there, but is none that can be joined."""
         request = ScanRequest(ssids=(ssid,), frequencies_mhz=tuple(frequencies_mhz))
         answers = await scan(self._radio, self._interface.index, request, boottime_ms)
-        heard = [(answer, parse_bss(answer.elements)) for answer in answers]
+        # Some group owners tell in their beacons alone that they are one, or how they are protected.
+        heard = [(answer, parse_bss(answer.elements + answer.beacon_elements)) for answer in answers]
         named = [(answer, bss) for answer, bss in heard if bss.ssid == ssid]
         networks = [network for answer, bss in named if (network := _joinable(answer, bss))]
         if named and not networks:
