@@ -131,6 +131,16 @@ def array_of(form: Format) -> Format:
     return Format(lambda payload: tuple(form.parse(each) for _, each in split(payload)), write, is_nested=True)
 
 
+def list_of(form: Format) -> Format:
+    """Make the format of a list whose elements are all numbered 1, as nf_tables wants them."""
+
+    def write(values: Any) -> bytes:
+        flag = NESTED_FLAG if form.is_nested else 0
+        return b"".join(join(1 | flag, form.build(value)) for value in values)
+
+    return Format(lambda payload: tuple(form.parse(each) for _, each in split(payload)), write, is_nested=True)
+
+
 def indexed(form: Format) -> Format:
     """Make the format of a dictionary: the attributes' numbers are its keys."""
 

@@ -37,6 +37,8 @@ class NetlinkError(RadioError):
     def __init__(self, code: int, message: str = "") -> None:
         super().__init__(f"The kernel refused: {message or os.strerror(code)}")
         self.code = code
+        if code == errno.EPERM:
+            self.remedy = "Run it as root, or with the capability CAP_NET_ADMIN."
 
 
 class OverrunError(RadioError):

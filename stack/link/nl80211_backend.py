@@ -41,6 +41,8 @@ from stack.wlan.rsn import PSK_CCMP_ELEMENT
 
 _MAC_BYTES: Final = 6
 _PRIVACY: Final = 1 << 4
+_RUNNING: Final = rtnetlink.OperationalState.UP
+_LOOK_MS: Final = 5
 _PHONES_MHZ: Final = range(2400, 5900)  # no phone's group is on 900 MHz, 6 GHz or above
 _WEAK_DBM: Final = -82  # below this, silence means distance
 
@@ -145,6 +147,7 @@ class Nl80211Backend:
     async def address(self, until_ms: int) -> Addresses:
         """Get an address, and tell the kernel."""
         name, index = self._interface.name, self._interface.index
+        await self._until_running()
         dhcp, arp = open_dhcp(name), open_arp(name)
         try:
             addressing = Addressing(dhcp, arp, self._interface.address, boottime_ms, secrets.randbelow)
@@ -159,6 +162,11 @@ class Nl80211Backend:
         known = ipv4.Neighbour(index, addresses.peer, peer_mac, ipv4.NeighbourState.PERMANENT)
         await ipv4.set_neighbour(self._route, known)
         return addresses
+
+    async def _until_running(self) -> None:
+        """Wait until the kernel takes frames: it drops what comes in the moments after the port has opened."""
+        while (await rtnetlink.link_at(self._route, self._interface.index)).operational_state != _RUNNING:
+            await aio.sleep_ms(_LOOK_MS)
 
     async def admit(self, addresses: Addresses, port: int) -> None:
         """Let the one flow pass."""

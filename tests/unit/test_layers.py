@@ -33,6 +33,8 @@ ALLOWED: dict[str, set[str]] = {
 SANS_IO = [
     "drivers/hci/acl.py",
     "drivers/netlink/attributes.py",
+    "drivers/netlink/exchange.py",
+    "drivers/netlink/nftables.py",
     "drivers/nl80211/codes.py",
     "drivers/nl80211/connection.py",
     "drivers/nl80211/constants.py",
@@ -48,6 +50,7 @@ SANS_IO = [
     "drivers/hci/h4.py",
     "drivers/hci/packet.py",
     "drivers/hci/wire.py",
+    "drivers/packet/filters.py",
     "stack/alliance",
     "stack/ble/advertising.py",
     "stack/ble/att.py",

@@ -1,0 +1,1 @@
+"""Frames on one interface, past the kernel's IP: what EAPOL, DHCP and ARP need."""
