@@ -47,6 +47,11 @@ class Backend(Protocol):
 
     lost: aio.Event
 
+    @property
+    def interface(self) -> str:
+        """The name of the link's interface, from `prepare` to `close`."""
+        ...
+
     async def prepare(self, offer: Offer) -> None:
         """Make an interface, shut its firewall, switch IPv6 off, and compute the key."""
 

@@ -21,8 +21,9 @@ Told = Callable[[State], None]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A road to a phone. `lost` is set when it ends by itself."""
+    """A road to a phone, by `interface`. `lost` is set when it ends by itself."""
 
+    interface: str
     addresses: Addresses
     frequency_mhz: int
     lost: aio.Event
@@ -72,7 +73,8 @@ class LinkManager:
                 raise LinkError(self._machine.reason or Reason.RADIO_TROUBLE, self._detail)
             assert self._network is not None
             assert self._addresses is not None
-            yield Link(self._addresses, self._network.frequency_mhz, self._backend.lost)
+            found = self._network.frequency_mhz
+            yield Link(self._backend.interface, self._addresses, found, self._backend.lost)
         finally:
             await self._go_home()
 

@@ -65,6 +65,11 @@ class Nl80211Backend:
         self._station: Station | None = None
         self._watching: aio.Task[None] | None = None
 
+    @property
+    def interface(self) -> str:
+        """The name of the link's interface."""
+        return self._interface.name
+
     async def prepare(self, offer: Offer) -> None:
         """Make the interface, its firewall shut and IPv6 off before it is switched on.
 

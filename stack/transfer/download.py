@@ -34,9 +34,10 @@ class Download:
         target: str,
         unpacker: Unpacker,
         clock: Callable[[], float],
+        interface: str | None = None,
     ) -> None:
         self.complete = False
-        self.connection = connect(address, [context])
+        self.connection = connect(address, [context], interface)
         self.unpacker = unpacker
         self._clock = clock
         self._buffer = bytearray(PIECE_SIZE)

@@ -88,7 +88,10 @@ class Observer(Protocol):
 
 
 class Reception:
-    """One task with one sender. `run` it in a thread; `accept`, `refuse` and `cancel` work from any other."""
+    """One task with one sender. `run` it in a thread; `accept`, `refuse` and `cancel` work from any other.
+
+    `interface` is the one that leads to the sender, if not the routes decide.
+    """
 
     def __init__(
         self,
@@ -96,12 +99,14 @@ class Reception:
         store: EntryStore,
         observer: Observer,
         *,
+        interface: str | None = None,
         timeouts: Timeouts | None = None,
         limits: ZipLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._address = address
+        self._interface = interface
         self._store = store
         self._observer = observer
         self._limits = limits
@@ -123,7 +128,7 @@ class Reception:
             StoreError: the disk does not answer at all.
         """
         try:
-            connection = connect(self._address, client_contexts())
+            connection = connect(self._address, client_contexts(), self._interface)
             self._context = connection.context  # the one that worked
             self._loop.attach(connection, WebSocket.client(authority(self._address)))
             while self._machine.outcome is None or self._settle_deadline_s is not None:
@@ -225,7 +230,7 @@ class Reception:
         self._receipt.started_s = self._clock()
         unpacker = Unpacker(self._task, self._limits)
         try:
-            self._download = Download(self._address, self._context, target, unpacker, self._clock)
+            self._download = Download(self._address, self._context, target, unpacker, self._clock, self._interface)
         except (FerryError, OSError) as error:
             self._fail(error)
         else:

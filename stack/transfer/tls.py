@@ -53,16 +53,18 @@ def client_contexts(aes: bool | None = None) -> list[ssl.SSLContext]:
     return [chacha, usual]
 
 
-def connect(address: Address, contexts: list[ssl.SSLContext]) -> ssl.SSLSocket:
+def connect(address: Address, contexts: list[ssl.SSLContext], interface: str | None = None) -> ssl.SSLSocket:
     """Open a TLS connection; at most `CONNECT_TIMEOUT_S` and `HANDSHAKE_TIMEOUT_S` for each context.
+
+    With `interface` it leaves by that one, whatever the routes say: the house may use the phone's network too.
 
     Raises:
         ConnectError: nobody listens, or no handshake succeeds.
     """
     for context in contexts[:-1]:
         with contextlib.suppress(HandshakeError):
-            return _connect(address, context)
-    return _connect(address, contexts[-1])
+            return _connect(address, context, interface)
+    return _connect(address, contexts[-1], interface)
 
 
 def server_context() -> ssl.SSLContext:
@@ -95,9 +97,9 @@ def _client_context(ciphers: str) -> ssl.SSLContext:
     return context
 
 
-def _connect(address: Address, context: ssl.SSLContext) -> ssl.SSLSocket:
+def _connect(address: Address, context: ssl.SSLContext, interface: str | None) -> ssl.SSLSocket:
     try:
-        connection = socket.create_connection(address, CONNECT_TIMEOUT_S)
+        connection = _opened(address, interface)
     except (OSError, UnicodeError) as error:
         error = error if isinstance(error, OSError) else OSError("that is no host name")
         raise ConnectError(f"{address[0]} port {address[1]} cannot be reached: {error.strerror or error}") from None
@@ -109,6 +111,21 @@ def _connect(address: Address, context: ssl.SSLContext) -> ssl.SSLSocket:
         connection.close()
         reason = error.reason if isinstance(error, ssl.SSLError) else error
         raise HandshakeError(f"the TLS handshake with {address[0]} failed: {reason}") from None
+
+
+def _opened(address: Address, interface: str | None) -> socket.socket:
+    """Connect, by IPv4 if it is through one interface. Raises `OSError`."""
+    if interface is None:
+        return socket.create_connection(address, CONNECT_TIMEOUT_S)
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+        connection.settimeout(CONNECT_TIMEOUT_S)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import bluetooth, boards, latency, receive
+from tests.bench import bluetooth, boards, latency, link, receive
 from tests.bench.corpora import LARGEST_MIB
 from tests.bench.measure import PEER_CPU, ROOT, BenchError, say
 from tests.bench.report import Report
@@ -37,6 +37,7 @@ BENCHES: dict[str, Callable[[Report, Options], None]] = {
     "receive": lambda report, options: receive.bench(report, mib=options.mib, rounds=options.rounds),
     "latency": lambda report, options: latency.bench(report, quick=options.quick),
     "bluetooth": lambda report, options: bluetooth.bench(report, quick=options.quick),
+    "link": lambda report, options: link.bench(report, quick=options.quick),
     "boards": lambda report, options: boards.bench(report, quick=options.quick),
 }
 

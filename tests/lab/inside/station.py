@@ -21,7 +21,7 @@ def joined(ssid: str, psk: str, frequency_mhz: int, radio: str = "appliance") ->
     run("iw", "phy", radio, "interface", "add", interface, "type", "managed", "addr", _ADDRESS.format(number))
     try:
         with _supplicant(interface, ssid, psk, frequency_mhz):
-            run("busybox", "udhcpc", "-n", "-q", "-f", "-t", "10", "-T", "1", "-i", interface, "-s", _lease_script())
+            run("busybox", "udhcpc", "-n", "-q", "-f", "-t", "10", "-T", "1", "-i", interface, "-s", lease_script())
             yield interface
     finally:
         run("iw", "dev", interface, "del")
@@ -46,7 +46,7 @@ def _supplicant(interface: str, ssid: str, psk: str, frequency_mhz: int) -> Iter
         process.wait(timeout=10)
 
 
-def _lease_script() -> str:
+def lease_script() -> str:
     """Return the path of what udhcpc calls with a lease; it must not touch routes or resolvers."""
     script = RUN / "lease.sh"
     script.write_text('#!/bin/sh\n[ "$1" = bound ] && ip address add "$ip/$mask" dev "$interface"\nexit 0\n')

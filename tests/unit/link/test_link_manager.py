@@ -30,6 +30,10 @@ class PaperBackend:
         self.scanned: list[tuple[int, ...]] = []
         self._troubles = troubles
 
+    @property
+    def interface(self) -> str:
+        return "paper0"
+
     async def _do(self, step: str) -> None:
         self.done.append(step)
         trouble = self._troubles[step].pop(0) if self._troubles.get(step) else None
@@ -86,7 +90,7 @@ def test_there_and_back() -> None:
     backend = PaperBackend()
     link, states = join(backend)
     assert link.addresses == ADDRESSES
-    assert link.frequency_mhz == 2437
+    assert (link.interface, link.frequency_mhz) == ("paper0", 2437)
     assert backend.done == WAY
     assert [state.name for state in states] == [
         "PREPARING",
