@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ONLY ?=
 SECONDS ?= 300
 
-.PHONY: help demo test check lint bench fuzz lock clean
+.PHONY: help demo test check lint bench fuzz lab lab-up lab-sh lab-down lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,7 +14,7 @@ help:
 demo: $(VENV)/.demo ## run the main job: a virtual phone sends photos to a station
 	@$(BIN)/ferry demo
 
-test: lint ## everything: lint, types and every ring of tests (as root, installs what the rings need)
+test: lint ## lint, types and all rings of tests but the lab (as root, installs what they need)
 	@tests/rings.sh
 
 check: lint ## the fast inner loop: lint, types and the unit ring
@@ -30,6 +30,18 @@ bench: $(VENV)/.dev ## figures beside their references; ONLY=receive for one
 
 fuzz: $(VENV)/.dev ## hammer the parsers with made-up input; SECONDS=600 for ten minutes
 	@$(BIN)/python -m tests.fuzz $(SECONDS)
+
+lab: $(VENV)/.dev ## the tests that need real radios, in an emulated machine (as root; builds it once)
+	@$(BIN)/python -m tests.lab test
+
+lab-up: $(VENV)/.dev ## boot that machine and leave it running; lab-sh CMD='...' runs a command in it, lab-down ends it
+	@$(BIN)/python -m tests.lab up
+
+lab-sh: $(VENV)/.dev
+	@$(BIN)/python -m tests.lab sh '$(CMD)'
+
+lab-down: $(VENV)/.dev
+	@$(BIN)/python -m tests.lab down
 
 lock: $(VENV)/.dev ## resolve the dependencies of pyproject.toml again (uv must be on PATH)
 	@tests/lock.sh
