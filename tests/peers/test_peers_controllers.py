@@ -577,8 +577,13 @@ class TestProcess:
         (tmp_path / "hci").touch()
         with pytest.raises(ControllersError, match="did not start"), VirtualAir(pty=[tmp_path / "hci"]):
             pass
-        assert "FileExistsError" in capfd.readouterr().err
+        assert capfd.readouterr().err == f"controllers: {tmp_path / 'hci'} cannot be made: File exists\n"
         assert (tmp_path / "hci").exists()
+
+    def test_link_of_a_run_that_died_is_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / "hci").symlink_to("/dev/pts/nothing")
+        with VirtualAir(pty=[tmp_path / "hci"]) as air:
+            assert air.hci == [f"uart:{tmp_path / 'hci'}"]
 
     def test_says_what_to_do_without_bumble(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "bumble", None)
