@@ -26,7 +26,10 @@ def add_radio(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(
-        "--capture", metavar="FILE", type=Path, help="write all HCI packets to FILE, for Wireshark; at most 16 MB"
+        "--capture",
+        metavar="FILE",
+        type=Path,
+        help="write all HCI packets to FILE, for Wireshark; with the older ones in FILE.1 at most 16 MB",
     )
 
 
