@@ -122,11 +122,6 @@ def u24() -> Any:
     return number(3)
 
 
-def u32() -> Any:
-    """Declare a number of four bytes."""
-    return number(4)
-
-
 def u64() -> Any:
     """Declare a number of eight bytes."""
     return number(8)
