@@ -17,7 +17,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from board.clock import wall_is_good
 from stack.storage.errors import DiskStalledError, FileGoneError, SpoolClosedError, store_error
 from stack.storage.folder import Folder
 from stack.storage.items import Begin, Flush, Item, Kept, Settle, SpoolLimits, Ticket
@@ -203,6 +205,7 @@ class Committer:
             _log.exception("the news of a kept entry was not taken")
 
     def _row(self, kept: Kept) -> EntryRow:
+        stored = self._now()
         return EntryRow(
             name=kept.name,
             task=kept.ticket.row,
@@ -211,7 +214,8 @@ class Committer:
             sha256=kept.sha256,
             modified=kept.modified,
             mtime_ns=self._folder.status(kept.name).st_mtime_ns,
-            stored=self._now(),
+            stored=stored,
+            clock_was_good=wall_is_good(datetime.fromtimestamp(stored, UTC)),
         )
 
     def _clean_up(self, group: _Group) -> None:

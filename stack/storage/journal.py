@@ -11,48 +11,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from stack.storage.errors import JournalForeignError, JournalTooNewError, translated
+from stack.storage.errors import translated
+from stack.storage.schema import connect, prepare
 from stack.transfer.entry_store import Ending, TaskInfo
 
-APPLICATION_ID = 0x46525259  # "FRRY"
-VERSION = 1
-
-_BUSY_TIMEOUT_S = 5.0
-_CACHE_KIB = 512
 _MAX_CANDIDATES = 16
 _MAX_INTEGER = 2**63 - 1
 
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE task (
-    id INTEGER PRIMARY KEY,
-    task_id TEXT NOT NULL,
-    sender_id TEXT NOT NULL,
-    sender_name TEXT NOT NULL,
-    announced_files INTEGER NOT NULL,
-    announced_bytes INTEGER NOT NULL,
-    started REAL NOT NULL,
-    finished REAL,
-    ending TEXT
-) STRICT;
-CREATE TABLE entry (
-    name TEXT PRIMARY KEY,
-    task INTEGER NOT NULL REFERENCES task (id),
-    offered TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    sha256 BLOB NOT NULL,
-    modified REAL,
-    mtime_ns INTEGER NOT NULL,
-    stored REAL NOT NULL
-) STRICT;
-CREATE INDEX entry_by_content ON entry (sha256);
-CREATE INDEX entry_by_offered ON entry (offered, size_bytes);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-COMMIT;
-"""
-
-_COLUMNS = "name, task, offered, size_bytes, sha256, modified, mtime_ns, stored"
+_COLUMNS = "name, task, offered, size_bytes, sha256, modified, mtime_ns, stored, clock_was_good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +26,7 @@ class EntryRow:
     """One file in the folder. `offered` is the phone's name for it made safe, `name` the one it got.
 
     `modified` is what the phone said, `mtime_ns` what the disk says; `modified` and `stored` are in seconds since
-    the epoch.
+    the epoch, and `clock_was_good` says whether `stored` can be believed.
     """
 
     name: str
@@ -71,6 +37,7 @@ class EntryRow:
     modified: float | None
     mtime_ns: int
     stored: float
+    clock_was_good: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +58,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         with translated(), ExitStack() as opened:
-            self._writer = _connect(path, opened)
-            _prepare(self._writer)
-            self._reader = _connect(path, opened)
+            self._writer = connect(path, opened)
+            prepare(self._writer)
+            self._reader = connect(path, opened)
             self._opened = opened.pop_all()
 
     def begin_task(self, info: TaskInfo, started: float) -> int:
@@ -112,7 +79,7 @@ class Journal:
         """Record durable files, and the end of their task, in one transaction."""
         with self._transaction():
             self._writer.executemany(
-                f"INSERT OR REPLACE INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT OR REPLACE INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 map(astuple, rows),
             )
             if end is not None:
@@ -168,26 +135,6 @@ class Journal:
                 raise
 
 
-def _connect(path: Path, opened: ExitStack) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    opened.callback(connection.close)
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}").fetchall()
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA synchronous = FULL")
-    application_id = _pragma(connection, "application_id")
-    if application_id == 0 and _pragma(connection, "schema_version") == 0:
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        connection.executescript(_SCHEMA)
-    elif application_id != APPLICATION_ID:
-        raise JournalForeignError("the file at the journal's place is not a journal of Ferry")
-    elif _pragma(connection, "user_version") > VERSION:
-        raise JournalTooNewError("a newer Ferry wrote the journal of this folder")
-    connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-
-
 def _entries(connection: sqlite3.Connection, query: str, key: str | bytes) -> list[EntryRow]:
     with translated():
         return [EntryRow(*row) for row in connection.execute(query, (key,))]
@@ -196,10 +143,6 @@ def _entries(connection: sqlite3.Connection, query: str, key: str | bytes) -> li
 def _number(connection: sqlite3.Connection, query: str, key: str) -> int:
     with translated():
         return int(connection.execute(query, (key,)).fetchone()[0])
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _text(said: str) -> str:

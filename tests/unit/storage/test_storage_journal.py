@@ -28,7 +28,7 @@ def journal(path: Path) -> Iterator[Journal]:
 
 
 def row(name: str, task: int, *, offered: str = "a.jpg", size_bytes: int = 500, sha256: bytes = HASH) -> EntryRow:
-    return EntryRow(name, task, offered, size_bytes, sha256, 1.5, 1_500_000_000, 99.0)
+    return EntryRow(name, task, offered, size_bytes, sha256, 1.5, 1_500_000_000, 99.0, clock_was_good=True)
 
 
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -111,7 +111,7 @@ def test_it_is_one_file_once_closed(path: Path) -> None:
 
 def test_the_file_says_whose_it_is(path: Path, journal: Journal) -> None:
     assert query(path, "PRAGMA application_id") == [(0x46525259,)]
-    assert query(path, "PRAGMA user_version") == [(1,)]
+    assert query(path, "PRAGMA user_version") == [(2,)]
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
 
 
@@ -134,9 +134,36 @@ def test_damage_within_is_reported(path: Path) -> None:
         damaged.break_unfinished(1.0)
 
 
+VERSION_1 = """
+CREATE TABLE task (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL, sender_id TEXT NOT NULL, sender_name TEXT NOT NULL,
+    announced_files INTEGER NOT NULL, announced_bytes INTEGER NOT NULL, started REAL NOT NULL, finished REAL,
+    ending TEXT) STRICT;
+CREATE TABLE entry (name TEXT PRIMARY KEY, task INTEGER NOT NULL REFERENCES task (id), offered TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL, sha256 BLOB NOT NULL, modified REAL, mtime_ns INTEGER NOT NULL, stored REAL NOT NULL
+    ) STRICT;
+CREATE INDEX entry_by_content ON entry (sha256);
+CREATE INDEX entry_by_offered ON entry (offered, size_bytes);
+INSERT INTO task VALUES (1, 'task 1', 'sender', 'Anna''s phone', 2, 1000, 1.0, NULL, NULL);
+INSERT INTO entry VALUES ('a.jpg', 1, 'a.jpg', 500, zeroblob(32), 1.5, 1500000000, 99.0);
+PRAGMA application_id = 1179800153;
+PRAGMA user_version = 1;
+"""
+
+
+def test_an_older_version_is_brought_up_to_date_with_all_that_is_in_it(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(f"PRAGMA journal_mode = WAL; {VERSION_1}")
+    connection.close()
+    with closing(Journal(path)) as journal:
+        assert journal.candidates(bytes(32)) == [row("a.jpg", 1, sha256=bytes(32))]
+        journal.record([row("b.jpg", 1)])
+    assert query(path, "PRAGMA user_version") == [(2,)]
+    assert query(path, "SELECT id, name FROM entry ORDER BY id") == [(1, "a.jpg"), (2, "b.jpg")]
+
+
 def test_a_newer_version_is_left_alone(path: Path) -> None:
     Journal(path).close()
-    query(path, "PRAGMA user_version = 2")
+    query(path, "PRAGMA user_version = 3")
     with pytest.raises(JournalTooNewError):
         Journal(path)
 
