@@ -99,7 +99,7 @@ INSERT INTO entry (name, task, offered, size_bytes, sha256, modified, mtime_ns, 
     SELECT name, task, offered, size_bytes, sha256, modified, mtime_ns, stored, 1 FROM entry_1 ORDER BY rowid;
 DROP TABLE entry_1;
 {_FORWARDING}
-"""
+"""  # noqa: S608
 
 _STEPS = {0: _NEW, 1: _FROM_1}
 

@@ -1,0 +1,152 @@
+"""The forwarder's side of the journal: what is to go where, how far it is, and what outlives the entry."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from stack.storage.forward.ledger import Ledger
+from stack.storage.journal import Journal, TaskEnd
+from stack.transfer.entry_store import Ending
+from tests.unit.storage.test_storage_journal import INFO, row
+
+DAY = "2026-11-24"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    with closing(Journal(path)) as journal:
+        yield journal
+
+
+@pytest.fixture
+def ledger(path: Path, journal: Journal) -> Iterator[Ledger]:
+    with closing(Ledger(path)) as ledger:
+        yield ledger
+
+
+def receive(journal: Journal, *names: str, ends: bool = True) -> None:
+    task = journal.begin_task(INFO, 1.0)
+    journal.record([row(name, task) for name in names], TaskEnd(task, 2.0, Ending.COMPLETE) if ends else None)
+
+
+def place_all(ledger: Ledger) -> None:
+    for task in ledger.unplaced(even_unfinished=False):
+        for each in task:
+            ledger.place(each, f"2026/{each.name}", "2026-11-24T10:15:00", "exif")
+
+
+def test_only_ended_tasks_are_placed_and_each_as_a_whole(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg", "b.jpg")
+    receive(journal, "c.jpg", ends=False)
+    assert [[each.name for each in task] for task in ledger.unplaced(even_unfinished=False)] == [["a.jpg", "b.jpg"]]
+    assert [[each.name for each in task] for task in ledger.unplaced(even_unfinished=True)][1] == ["c.jpg"]
+    place_all(ledger)
+    assert ledger.unplaced(even_unfinished=False) == []
+
+
+def test_every_entry_goes_to_every_sink(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg", "b.jpg")
+    ledger.assign(["nas", "disk"], 5.0)
+    assert ledger.due("nas", 10.0, 9) == []  # without a place there is nowhere to go
+    place_all(ledger)
+    (first, second) = ledger.due("nas", 10.0, 9)
+    assert (first.spooled.name, first.place, first.sink, first.attempts) == ("a.jpg", "2026/a.jpg", "nas", 0)
+    assert first.spooled.sender_name == INFO.sender_name
+    assert second.spooled.name == "b.jpg"
+    assert len(ledger.due("disk", 10.0, 1)) == 1
+
+
+def test_a_sink_that_is_configured_no_more_is_forgotten(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg")
+    ledger.assign(["nas", "disk"], 5.0)
+    place_all(ledger)
+    ledger.assign(["disk"], 6.0)
+    assert ledger.due("nas", 10.0, 9) == []
+    assert [standing.sink for standing in ledger.standings()] == ["disk"]
+
+
+def test_what_failed_waits_for_its_time(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg")
+    ledger.assign(["nas"], 5.0)
+    place_all(ledger)
+    (delivery,) = ledger.due("nas", 10.0, 9)
+    ledger.failed(delivery, "The NAS is away.", 70.0, 10.0)
+    assert ledger.due("nas", 69.0, 9) == []
+    assert ledger.next_time("nas") == 70.0
+    (again,) = ledger.due("nas", 70.0, 9)
+    assert again.attempts == 1
+    (standing,) = ledger.standings()
+    assert (standing.error, standing.not_before, standing.is_safe) == ("The NAS is away.", 70.0, False)
+    ledger.hurry()
+    assert ledger.next_time("nas") == 0.0
+
+
+def test_what_is_safe_is_due_no_more_and_its_copy_outlives_the_entry(
+    journal: Journal, ledger: Ledger, path: Path
+) -> None:
+    receive(journal, "a.jpg")
+    ledger.assign(["nas"], 5.0)
+    place_all(ledger)
+    (delivery,) = ledger.due("nas", 10.0, 9)
+    ledger.delivered(delivery, "2026/a (2).jpg", DAY, "{}", 11.0)
+    assert ledger.next_time("nas") is None
+    ((spooled, since),) = ledger.safe_since(["nas"], 1)
+    assert since == 11.0
+    ledger.release([spooled.entry])
+    assert ledger.standings() == []
+    assert ledger.copies("nas", spooled) == ["2026/a (2).jpg"]
+    assert ledger.copies("disk", spooled) == []
+    ledger.forget_copies("nas", spooled, ["2026/a (2).jpg"])
+    assert ledger.copies("nas", spooled) == []
+
+
+def test_an_entry_may_leave_when_enough_sinks_have_it(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg")
+    ledger.assign(["nas", "disk"], 5.0)
+    place_all(ledger)
+    ledger.recognised(ledger.due("nas", 10.0, 9)[0], "2026/a.jpg", 11.0)
+    assert ledger.safe_since(["nas", "disk"], 2) == []
+    assert len(ledger.safe_since(["nas", "disk"], 1)) == 1
+    ledger.recognised(ledger.due("disk", 10.0, 9)[0], "2026/a.jpg", 12.0)
+    assert [since for _, since in ledger.safe_since(["nas", "disk"], 2)] == [12.0]
+
+
+def test_a_new_file_under_an_old_name_begins_anew(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg")
+    ledger.assign(["nas"], 5.0)
+    place_all(ledger)
+    ledger.delivered(ledger.due("nas", 10.0, 9)[0], "2026/a.jpg", DAY, "{}", 11.0)
+    receive(journal, "a.jpg")
+    ledger.assign(["nas"], 12.0)
+    assert ledger.safe_since(["nas"], 1) == []
+    assert len(ledger.unplaced(even_unfinished=False)) == 1
+
+
+def test_lines_wait_for_their_manifest(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg", "b.jpg")
+    ledger.assign(["nas"], 5.0)
+    place_all(ledger)
+    for number, delivery in enumerate(ledger.due("nas", 10.0, 9)):
+        ledger.delivered(delivery, delivery.place, DAY, f"line {number}", 11.0)
+    assert ledger.days_to_record("nas") == [DAY]
+    numbers, lines = ledger.records("nas", DAY)
+    assert lines == ["line 0", "line 1"]
+    ledger.recorded(numbers)
+    assert ledger.days_to_record("nas") == []
+
+
+def test_copies_are_found_by_their_index(ledger: Ledger, path: Path) -> None:
+    """So that a million of them cost no more time than a thousand; how small and quick they are is in the bench."""
+    with closing(sqlite3.connect(path)) as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT path FROM copy WHERE head = 1 AND sha256 = x'00' AND size_bytes = 1"
+        ).fetchall()
+    assert "copy_by_head" in plan[0][3]
