@@ -3,6 +3,7 @@
     task       what phones sent, one row a transfer
     entry      the files in the folder: what Ferry last stored under each name
     delivery   the way of an entry to one sink; goes with the entry
+    sink       the trouble a sink is in
     copy       what a sink has, verified; outlives the entry, and finds content by the head of its hash
     record     lines for the sinks' manifests that are not written yet
 
@@ -55,6 +56,12 @@ CREATE TABLE delivery (
     PRIMARY KEY (entry, sink)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_waiting ON delivery (sink, not_before) WHERE NOT is_safe;
+CREATE TABLE sink (
+    name TEXT PRIMARY KEY,
+    attempts INTEGER NOT NULL,
+    not_before REAL NOT NULL,
+    error TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE copy (
     id INTEGER PRIMARY KEY,
     head INTEGER NOT NULL,

@@ -112,22 +112,40 @@ class Ledger:
         )
 
     def due(self, sink: str, now: float, limit: int) -> list[Delivery]:
-        """Return deliveries to `sink` whose time has come, the oldest entry first."""
+        """Return deliveries to `sink` whose time has come, the oldest entry first; none while it is in trouble."""
+        if self.trouble(sink)[1] > now:
+            return []
         which = "WHERE sink = ? AND NOT is_safe AND not_before <= ? AND place NOTNULL ORDER BY entry.id LIMIT ?"
         rows = self._rows(f"{_DELIVERIES} {which}", sink, now, limit)
         return [Delivery(Spooled(*row[:_SPOOLED_COLUMNS]), *row[_SPOOLED_COLUMNS:]) for row in rows]
 
     def next_time(self, sink: str) -> float | None:
-        """Return when the next delivery to `sink` is due, None if all are safe."""
-        (row,) = self._rows("SELECT min(not_before) FROM delivery WHERE sink = ? AND NOT is_safe", sink)
-        return None if row[0] is None else float(row[0])
+        """Return when the next delivery to `sink` is due, None if all that have a place are safe."""
+        which = "JOIN entry ON entry.id = delivery.entry WHERE sink = ? AND NOT is_safe AND place NOTNULL"
+        (row,) = self._rows(f"SELECT min(not_before) FROM delivery {which}", sink)  # noqa: S608
+        return None if row[0] is None else max(float(row[0]), self.trouble(sink)[1])
 
-    def hurry(self, sink: str | None = None) -> None:
-        """Let everything that waits for its time be due now, for one sink or for all."""
-        self._write("UPDATE delivery SET not_before = 0 WHERE NOT is_safe AND sink = coalesce(?, sink)", (sink,))
+    def hurry(self) -> None:
+        """Let everything that waits for its time be due now."""
+        with self._transaction():
+            self._database.execute("UPDATE delivery SET not_before = 0 WHERE NOT is_safe")
+            self._database.execute("UPDATE sink SET not_before = 0")
+
+    def trouble(self, sink: str) -> tuple[int, float]:
+        """Return how often `sink` has failed in a row, and until when it is left in peace."""
+        rows = self._rows("SELECT attempts, not_before FROM sink WHERE name = ?", sink)
+        return rows[0] if rows else (0, 0.0)
+
+    def in_trouble(self, sink: str, error: str, not_before: float) -> None:
+        """Note that `sink` takes nothing at present, and until when it is left in peace."""
+        self._write(
+            "INSERT INTO sink (name, attempts, not_before, error) VALUES (?1, 1, ?2, ?3)"
+            " ON CONFLICT (name) DO UPDATE SET attempts = attempts + 1, not_before = ?2, error = ?3",
+            (sink, not_before, error),
+        )
 
     def failed(self, delivery: Delivery, error: str, not_before: float, now: float) -> None:
-        """Note that an attempt failed, and when the next one may be made."""
+        """Note that `delivery` alone failed, and when the next attempt may be made."""
         self._write(
             "UPDATE delivery SET attempts = attempts + 1, error = ?, not_before = ?, changed = ?"
             " WHERE entry = ? AND sink = ?",
@@ -195,12 +213,11 @@ class Ledger:
 
     def standings(self) -> list[Standing]:
         """Return how every entry stands with every sink."""
-        columns = (
-            "name, size_bytes, coalesce(sink, ''), coalesce(is_safe, 0), coalesce(path, place, ''),"
-            " coalesce(attempts, 0), coalesce(not_before, 0), coalesce(error, '')"
-        )
         rows = self._rows(
-            f"SELECT {columns} FROM entry LEFT JOIN delivery ON delivery.entry = entry.id ORDER BY entry.id, sink"  # noqa: S608
+            "SELECT entry.name, size_bytes, coalesce(sink, ''), coalesce(is_safe, 0), coalesce(path, place, ''),"
+            " coalesce(delivery.attempts, 0), max(coalesce(delivery.not_before, 0), coalesce(sink.not_before, 0)),"
+            " coalesce(delivery.error, sink.error, '') FROM entry LEFT JOIN delivery ON delivery.entry = entry.id"
+            " LEFT JOIN sink ON sink.name = delivery.sink AND NOT is_safe ORDER BY entry.id, sink"
         )
         return [Standing(*row) for row in rows]
 
@@ -213,6 +230,7 @@ class Ledger:
             "UPDATE delivery SET is_safe = 1, path = ?, error = NULL, changed = ? WHERE entry = ? AND sink = ?",
             (path, now, delivery.spooled.entry, delivery.sink),
         )
+        self._database.execute("DELETE FROM sink WHERE name = ?", (delivery.sink,))
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         with translated():

@@ -89,6 +89,23 @@ def test_what_failed_waits_for_its_time(journal: Journal, ledger: Ledger) -> Non
     assert ledger.next_time("nas") == 0.0
 
 
+def test_a_sink_in_trouble_is_left_in_peace_until_it_takes_something(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg", "b.jpg")
+    ledger.assign(["nas"], 5.0)
+    place_all(ledger)
+    (delivery, _) = ledger.due("nas", 10.0, 9)
+    ledger.in_trouble("nas", "The NAS is away.", 20.0)
+    ledger.in_trouble("nas", "The NAS is away.", 70.0)
+    assert ledger.trouble("nas") == (2, 70.0)
+    assert ledger.due("nas", 69.0, 9) == []
+    assert ledger.next_time("nas") == 70.0
+    assert {standing.error for standing in ledger.standings()} == {"The NAS is away."}
+    ledger.hurry()
+    ledger.recognised(delivery, "2026/a.jpg", 11.0)
+    assert ledger.trouble("nas") == (0, 0.0)
+    assert len(ledger.due("nas", 10.0, 9)) == 1
+
+
 def test_what_is_safe_is_due_no_more_and_its_copy_outlives_the_entry(
     journal: Journal, ledger: Ledger, path: Path
 ) -> None:
