@@ -1,7 +1,8 @@
 """`make lab` and its parts: `python -m tests.lab build | test | run CMD | up | sh CMD | down`.
 
     build           make the guest's files, once for each recipe and lock file
-    test [ARG...]   boot a guest, run the unit ring and the lab tests in it (or pytest with ARG...), power off
+    test [ARG...]   boot two guests, run the unit ring in one and the lab tests in both, power off;
+                    with ARG... one guest and pytest with these arguments
     run CMD         boot a guest with the world around it (inside/world.py), run a shell command in it, power off
     up              boot a guest and leave it running, with its radios
     sh CMD          run a shell command in that guest, in the checkout
@@ -11,16 +12,19 @@ Several guests can be up under different names: `--name NAME`.
 """
 
 import argparse
+import io
 import shlex
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab import recipe
-from tests.lab.guest import Guest
+from tests.lab.guest import Guest, Sink
 from tests.lab.image import built_image
 from tests.lab.tools import LabError
 
@@ -28,7 +32,14 @@ _TEST_LIMIT_S = 3600
 _WORLD = "python3 -m tests.lab.inside.world"
 # Temporary folders go to the disk, which syncs as a board's does; memory does not.
 _PYTEST = "python3 -m pytest -q -p no:cacheprovider -p tests.lab.inside.patience --basetemp=/spool/pytest --timeout=300"
-_RINGS = ("tests/unit", "tests/lab")
+# The second half waits for radios most of the time, so the two do not take twice as long as one.
+_FIRST_HALF = (
+    "tests/unit",
+    "tests/lab/test_lab_ground.py",
+    "tests/lab/test_lab_netlink.py",
+    "tests/lab/test_lab_nl80211.py",
+)
+_SECOND_HALF = ("tests/lab", *(f"--ignore={path}" for path in _FIRST_HALF))
 
 
 def build(_: argparse.Namespace) -> int:
@@ -66,19 +77,39 @@ def down(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run a command in a guest that lives only for it."""
-    with tempfile.TemporaryDirectory() as folder:
-        guest = Guest(Path(folder))
-        try:
-            _start(guest)
-            return guest.run(" ".join(options.command), timeout_s=_TEST_LIMIT_S)
-        finally:
-            guest.stop()
+    with _short_lived() as guest:
+        return guest.run(" ".join(options.command), timeout_s=_TEST_LIMIT_S)
 
 
 def test(options: argparse.Namespace) -> int:
     """Run the rings that have a place in the guest."""
-    options.command = [_PYTEST, shlex.join(options.argument or _RINGS)]
-    return run(options)
+    if options.argument:
+        options.command = [_PYTEST, shlex.join(options.argument)]
+        return run(options)
+    with ThreadPoolExecutor() as pool, _short_lived() as guest:
+        output = io.BytesIO()
+        other = pool.submit(_run_tests, guest, _FIRST_HALF, output)
+        with _short_lived() as second:
+            status = _run_tests(second, _SECOND_HALF, sys.stdout.buffer)
+        other_status = other.result()
+    sys.stdout.buffer.write(output.getvalue())
+    return other_status or status
+
+
+def _run_tests(guest: Guest, arguments: Sequence[str], output: Sink) -> int:
+    return guest.run(f"{_PYTEST} {shlex.join(arguments)}", timeout_s=_TEST_LIMIT_S, output=output)
+
+
+@contextmanager
+def _short_lived() -> Iterator[Guest]:
+    """Boot a guest with the world in it, for the time of the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        guest = Guest(Path(folder))
+        try:
+            _start(guest)
+            yield guest
+        finally:
+            guest.stop()
 
 
 def _kept(name: str) -> Guest:

@@ -1,6 +1,7 @@
 """What the lab's tests share. Those beside this file run in the guest (`make lab`), those in `outside` on the host."""
 
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for_host = item.path.is_relative_to(Path(__file__).parent / "outside")
     if for_host and INSIDE:
         pytest.skip("starts guests, from the host")
+    if for_host and platform.machine() != "x86_64":
+        pytest.skip("starts guests, which are amd64")
     if for_host and os.geteuid() != 0:
         pytest.skip("starts guests, for which the lab needs root")
     if not for_host and not INSIDE:
