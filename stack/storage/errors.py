@@ -56,6 +56,18 @@ class FolderBusyError(StoreError):
     remedy = "Stop the other one, or receive into another folder."
 
 
+class SpoolMissingError(StoreError):
+    """There is no spool in this folder."""
+
+    remedy = "Name the folder that `ferry receive --into` receives into."
+
+
+class ForwarderBusyError(StoreError):
+    """Another Ferry forwards from this folder."""
+
+    remedy = "Let the other one finish, or stop it."
+
+
 class JournalDamagedError(StoreError):
     """The journal is not a readable database."""
 

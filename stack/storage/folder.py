@@ -4,6 +4,7 @@
     DIR/.ferry/journal.db
     DIR/.ferry/incoming/     files on their way in, removed at the next start
     DIR/.ferry/lock          held by the Ferry that receives into DIR
+    DIR/.ferry/forward.lock  held by the Ferry that forwards from it
 
 All names are looked up in handles of directories, so that nothing outside is ever reached.
 """
@@ -24,10 +25,10 @@ from stack.storage.journal import EntryRow
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
 
-_OWN = ".ferry"
+OWN = ".ferry"
 _INCOMING = "incoming"
-_LOCK = "lock"
-_JOURNAL = "journal.db"
+LOCK = "lock"
+JOURNAL = "journal.db"
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
@@ -47,15 +48,15 @@ class Folder:
             path = path.absolute()
             _make_durable(path)
             self._handle = _opened(opened, path, os.O_RDONLY | os.O_DIRECTORY, None)
-            own = _subfolder(opened, _OWN, self._handle)
-            _lock(_opened(opened, _LOCK, _OPEN_LOCK, own))
+            own = _subfolder(opened, OWN, self._handle)
+            _lock(_opened(opened, LOCK, _OPEN_LOCK, own))
             self._incoming = _subfolder(opened, _INCOMING, own)
             self._clear_incoming()
             filesystem = _filesystem(path)
             self._syncs_whole = can_syncfs(filesystem, os.uname().release)
             self._mtime_tolerance_ns = 0 if filesystem in _EXACT_TIMES else _MTIME_TOLERANCE_NS
             self._temporary_numbers = count()
-            self.journal_path = path / _OWN / _JOURNAL
+            self.journal_path = path / OWN / JOURNAL
             self._opened = opened.pop_all()
 
     def create_temporary(self) -> tuple[str, int]:

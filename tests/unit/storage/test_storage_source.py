@@ -1,0 +1,56 @@
+"""The spool as the forwarder sees it."""
+
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from stack.storage.errors import ForwarderBusyError, SpoolMissingError
+from stack.storage.forward.source import Source
+from stack.storage.spool import Spool
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with Spool(tmp_path / "spool"):
+        pass
+    return tmp_path / "spool"
+
+
+def test_a_folder_without_a_spool_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpoolMissingError):
+        Source(tmp_path)
+
+
+def test_whether_somebody_receives_into_it(folder: Path) -> None:
+    with Source(folder) as source:
+        assert not source.is_received_into()
+        with Spool(folder):
+            assert source.is_received_into()
+        assert not source.is_received_into()
+
+
+def test_one_forwarder_at_a_time(folder: Path) -> None:
+    with Source(folder) as source, Source(folder) as other:
+        source.claim()
+        with pytest.raises(ForwarderBusyError):
+            other.claim()
+    with Source(folder) as next_one:
+        next_one.claim()
+
+
+def test_files_are_read_hashed_and_removed(folder: Path) -> None:
+    (folder / "a.jpg").write_bytes(b"a photo")
+    with Source(folder) as source:
+        assert source.sha256("a.jpg") == sha256(b"a photo").digest()
+        source.remove(["a.jpg", "gone.jpg"])
+    assert not (folder / "a.jpg").exists()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
+def test_what_is_no_file_is_not_read(folder: Path, make: Callable[[Path], object]) -> None:
+    make(folder / "odd")
+    with Source(folder) as source, pytest.raises(OSError, match="odd"):
+        source.open("odd")
