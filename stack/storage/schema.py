@@ -60,6 +60,7 @@ CREATE TABLE sink (
     name TEXT PRIMARY KEY,
     attempts INTEGER NOT NULL,
     not_before REAL NOT NULL,
+    may_pass INTEGER NOT NULL,
     error TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE copy (

@@ -136,13 +136,17 @@ class Ledger:
         rows = self._rows("SELECT attempts, not_before FROM sink WHERE name = ?", sink)
         return rows[0] if rows else (0, 0.0)
 
-    def in_trouble(self, sink: str, error: str, not_before: float) -> None:
-        """Note that `sink` takes nothing at present, and until when it is left in peace."""
+    def in_trouble(self, sink: str, error: str, not_before: float, *, may_pass: bool) -> None:
+        """Note that `sink` takes nothing at present, until when it is left in peace, and whether that may pass."""
         self._write(
-            "INSERT INTO sink (name, attempts, not_before, error) VALUES (?1, 1, ?2, ?3)"
-            " ON CONFLICT (name) DO UPDATE SET attempts = attempts + 1, not_before = ?2, error = ?3",
-            (sink, not_before, error),
+            "INSERT INTO sink (name, attempts, not_before, may_pass, error) VALUES (?1, 1, ?2, ?3, ?4)"
+            " ON CONFLICT (name) DO UPDATE SET attempts = attempts + 1, not_before = ?2, may_pass = ?3, error = ?4",
+            (sink, not_before, may_pass, error),
         )
+
+    def hurry_passing(self) -> None:
+        """Let the sinks be tried now whose trouble may have passed: something has changed on this machine."""
+        self._write("UPDATE sink SET not_before = 0 WHERE may_pass", ())
 
     def failed(self, delivery: Delivery, error: str, not_before: float, now: float) -> None:
         """Note that `delivery` alone failed, and when the next attempt may be made."""
@@ -197,9 +201,14 @@ class Ledger:
         with self._transaction():
             self._database.executemany("DELETE FROM entry WHERE id = ?", [(entry,) for entry in entries])
 
-    def records(self, sink: str, day: str) -> tuple[list[int], list[str]]:
-        """Return the lines that the sink's manifest of `day` lacks, and their numbers."""
-        rows = self._rows("SELECT id, line FROM record WHERE sink = ? AND day = ? ORDER BY id", sink, day)
+    def is_receiving(self, *, really: bool) -> bool:
+        """Whether a task runs; one that has no end because of a crash does not, which `really` tells."""
+        return really and bool(self._rows("SELECT 1 FROM task WHERE ending IS NULL LIMIT 1"))
+
+    def records(self, sink: str, day: str, limit: int) -> tuple[list[int], list[str]]:
+        """Return lines that the sink's manifest of `day` lacks, and their numbers."""
+        which = "WHERE sink = ? AND day = ? ORDER BY id LIMIT ?"
+        rows = self._rows(f"SELECT id, line FROM record {which}", sink, day, limit)  # noqa: S608
         return [row[0] for row in rows], [row[1] for row in rows]
 
     def days_to_record(self, sink: str) -> list[str]:

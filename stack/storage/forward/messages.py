@@ -8,10 +8,20 @@ Finished    the job is over
 """
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, get_args
 
 from board.errors import LocalProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The sink's URL with its secret, the spool's folder, and the limit of the rate; 0 is none."""
+
+    url: str
+    secret: str = field(repr=False)
+    spool: str
+    bytes_per_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,14 @@ class Job:
     """Files that stay together: if the place of one is taken, all get the same number."""
 
     files: list[File]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Lines for the manifest under `path`."""
+
+    path: str
+    lines: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +80,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The job is over."""
+    """The job, or the note, is over."""
 
 
-Message = Job | Moved | Arrived | Failed | Finished
-_KINDS: Final[dict[str, type[Message]]] = {each.__name__: each for each in (Job, Moved, Arrived, Failed, Finished)}
+Message = Open | Job | Note | Moved | Arrived | Failed | Finished
+_KINDS: Final[dict[str, type[Message]]] = {each.__name__: each for each in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:

@@ -94,12 +94,14 @@ def test_a_sink_in_trouble_is_left_in_peace_until_it_takes_something(journal: Jo
     ledger.assign(["nas"], 5.0)
     place_all(ledger)
     (delivery, _) = ledger.due("nas", 10.0, 9)
-    ledger.in_trouble("nas", "The NAS is away.", 20.0)
-    ledger.in_trouble("nas", "The NAS is away.", 70.0)
+    ledger.in_trouble("nas", "The NAS is away.", 20.0, may_pass=True)
+    ledger.in_trouble("nas", "The NAS is away.", 70.0, may_pass=False)
     assert ledger.trouble("nas") == (2, 70.0)
     assert ledger.due("nas", 69.0, 9) == []
     assert ledger.next_time("nas") == 70.0
     assert {standing.error for standing in ledger.standings()} == {"The NAS is away."}
+    ledger.hurry_passing()
+    assert ledger.trouble("nas") == (2, 70.0)
     ledger.hurry()
     ledger.recognised(delivery, "2026/a.jpg", 11.0)
     assert ledger.trouble("nas") == (0, 0.0)
@@ -154,7 +156,7 @@ def test_lines_wait_for_their_manifest(journal: Journal, ledger: Ledger) -> None
     for number, delivery in enumerate(ledger.due("nas", 10.0, 9)):
         ledger.delivered(delivery, delivery.place, DAY, f"line {number}", 11.0)
     assert ledger.days_to_record("nas") == [DAY]
-    numbers, lines = ledger.records("nas", DAY)
+    numbers, lines = ledger.records("nas", DAY, 9)
     assert lines == ["line 0", "line 1"]
     ledger.recorded(numbers)
     assert ledger.days_to_record("nas") == []
