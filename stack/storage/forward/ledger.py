@@ -104,6 +104,10 @@ class Ledger:
             by_task.setdefault(spooled.task, []).append(spooled)
         return list(by_task.values())
 
+    def spooled(self) -> list[Spooled]:
+        """Return all entries."""
+        return [Spooled(*row) for row in self._rows(f"{_ENTRIES} ORDER BY entry.id")]
+
     def place(self, spooled: Spooled, place: str, captured: str, captured_from: str) -> None:
         """Note where an entry goes, its capture date, and where that was found."""
         self._write(
@@ -195,6 +199,12 @@ class Ledger:
         )
         rows = self._rows(query, *sinks, needed)
         return [(Spooled(*row[:_SPOOLED_COLUMNS]), row[_SPOOLED_COLUMNS]) for row in rows]
+
+    def unsafe(self, names: Sequence[str]) -> list[str]:
+        """Return those of `names` that no sink has."""
+        safe = "SELECT 1 FROM delivery WHERE entry = entry.id AND is_safe"
+        query = f"SELECT name FROM entry WHERE name IN {_marks(names)} AND NOT EXISTS ({safe})"  # noqa: S608
+        return [str(name) for (name,) in self._rows(query, *names)]
 
     def release(self, entries: Iterable[int]) -> None:
         """Forget entries whose files are not in the spool any more. What the sinks have stays known."""
