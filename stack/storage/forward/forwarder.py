@@ -81,7 +81,7 @@ class Forwarder:
         self._view = view
         self._draw = draw
         self._hooks = Hooks(settings.hooks) if settings.hooks else None
-        self._lanes = [Lane(each, str(source.path), settings.bytes_per_s) for each in settings.sinks]
+        self._lanes = [Lane(each, str(source.path), settings.station, settings.bytes_per_s) for each in settings.sinks]
         self._names = [each.name for each in settings.sinks]
         self._placing_s: float | None = None
         self._stopping = False
@@ -208,7 +208,9 @@ class Forwarder:
             return
         for message in messages:
             self._take(lane, message)
-        if not lane.is_busy:
+        if any(isinstance(message, Failed) and not message.entry for message in messages):
+            lane.kill()
+        elif not lane.is_busy:
             self._ledger.recorded(lane.noting)
             lane.free()
 
@@ -219,7 +221,6 @@ class Forwarder:
             case Arrived(entry, path, was_there, gone):
                 self._arrived(lane.deliveries[entry], path, gone, was_there=was_there)
             case Failed(0, trouble, error):
-                lane.noting = []
                 self._in_trouble(lane, Trouble[trouble], error)
             case Failed(entry, trouble, error):
                 self._failed(lane.deliveries[entry], Trouble[trouble], error)

@@ -10,6 +10,7 @@ from stack.storage.forward.ledger import Delivery
 from stack.storage.forward.messages import File, Finished, Job, Message, Note, Open, decode, encode
 
 SILENCE_LIMIT_S: Final = 90.0
+_SLOW_BYTES_PER_S: Final = 1e6  # at which a file is synced and read back, while its worker is silent
 _WORKER: Final = "stack.storage.forward.worker"
 
 
@@ -25,12 +26,13 @@ class SinkSettings:
 class Lane:
     """The way to one sink. Its worker is started with the first job, and anew when it has died."""
 
-    def __init__(self, settings: SinkSettings, spool: str, bytes_per_s: float) -> None:
+    def __init__(self, settings: SinkSettings, spool: str, station: str, bytes_per_s: float) -> None:
         self.settings = settings
-        self._open = Open(settings.url, settings.secret, spool, bytes_per_s)
+        self._open = Open(settings.url, settings.secret, spool, station, bytes_per_s)
         self._child: Child | None = None
         self.deliveries: dict[int, Delivery] = {}
         self.noting: list[int] = []
+        self._patience_s = 0.0
         self.deadline_s: float | None = None  # until when the worker must say something
 
     @property
@@ -51,11 +53,13 @@ class Lane:
     def bring(self, deliveries: Sequence[Delivery], known: Sequence[list[str]], now_s: float) -> None:
         """Let the worker bring these, which stay together; `known` are the paths that had each one's content once."""
         self.deliveries = {each.spooled.entry: each for each in deliveries}
+        self._patience_s = SILENCE_LIMIT_S + sum(each.spooled.size_bytes for each in deliveries) / _SLOW_BYTES_PER_S
         self._tell(Job([_file(each, paths) for each, paths in zip(deliveries, known, strict=True)]), now_s)
 
     def note(self, path: str, numbers: list[int], lines: list[str], now_s: float) -> None:
         """Let the worker add lines to a manifest; `numbers` are the ledger's for them."""
         self.noting = numbers
+        self._patience_s = SILENCE_LIMIT_S
         self._tell(Note(path, lines), now_s)
 
     def messages(self, now_s: float) -> list[Message] | None:
@@ -67,7 +71,7 @@ class Lane:
         except LocalProtocolError:
             said = None
         if said is not None:
-            self.deadline_s = now_s + SILENCE_LIMIT_S
+            self.deadline_s = now_s + self._patience_s
             if any(isinstance(message, Finished) for message in said):
                 self.deadline_s = None
         return said
@@ -88,7 +92,7 @@ class Lane:
             self._child = Child(_WORKER)
             self._child.send(encode(self._open))
         self._child.send(encode(message))
-        self.deadline_s = now_s + SILENCE_LIMIT_S
+        self.deadline_s = now_s + self._patience_s
 
 
 def _file(delivery: Delivery, known: list[str]) -> File:

@@ -16,11 +16,12 @@ from board.errors import LocalProtocolError
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The sink's URL with its secret, the spool's folder, and the limit of the rate; 0 is none."""
+    """The sink's URL with its secret, the spool's folder, the station's id, and the limit of the rate; 0 is none."""
 
     url: str
     secret: str = field(repr=False)
     spool: str
+    station: str
     bytes_per_s: float
 
 
