@@ -4,6 +4,7 @@ One thread, which waits for whatever comes first: a worker's word, the end of a 
 the time of the next attempt. Whatever may hang is in a process of its own, and is killed when it does.
 """
 
+import os
 import select
 import time
 from collections.abc import Callable, Sequence
@@ -85,10 +86,12 @@ class Forwarder:
         self._names = [each.name for each in settings.sinks]
         self._placing_s: float | None = None
         self._stopping = False
+        self._stopped = os.eventfd(0, os.EFD_CLOEXEC)
 
     def stop(self) -> None:
         """End soon. What is on its way is brought again the next time."""
         self._stopping = True
+        os.eventfd_write(self._stopped, 1)
 
     def run(self) -> bool:
         """Work until nothing is left to do, or not for a while. Returns whether everything is safe.
@@ -110,6 +113,7 @@ class Forwarder:
             if self._hooks:
                 self._hooks.close()
             changes.close()
+            os.close(self._stopped)
 
     def _take_stock(self) -> None:
         """See what is new, and let go of what is safe."""
@@ -188,6 +192,7 @@ class Forwarder:
         """Return what to wait for, by descriptor."""
         watched = {lane.fileno(): _POLLIN for lane in self._lanes if lane.is_busy}
         watched |= {changes.mounts.fileno(): select.POLLPRI, changes.network.fileno(): select.POLLIN}
+        watched[self._stopped] = select.POLLIN
         if self._hooks and self._hooks.ended is not None:
             watched[self._hooks.ended] = select.POLLIN
         return watched

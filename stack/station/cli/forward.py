@@ -1,0 +1,136 @@
+"""Carry what lies in the spool to where it shall stay, under its date, verified; then let it leave the spool.
+
+    ferry forward --from photos --to /mnt/nas/photos
+    ferry forward --from photos --to 'smb://anna@nas/photos?secret_file=/etc/ferry/nas.secret'
+
+A sink must have been prepared once by `ferry sink init URL`. A sink that is away is tried again, with growing pauses,
+and at once when the network or the mounts change. It ends when everything is safe, or when the next attempt is more
+than a minute away (--stay waits for it). Files whose content a sink has already are not stored twice, and nothing in
+a sink is ever overwritten.
+
+Exit status 0 only when every file is safe.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack.station.cli.arguments import days, hours, library_rule, megabytes_per_s, path_template, sink_url
+from stack.station.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from stack.storage.forward.forwarder import Settings
+    from stack.storage.library.rules import Rules
+
+NAME = "forward"
+HELP = "carry what was received to a NAS, a disk or a store"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--from", dest="folder", metavar="DIR", type=Path, required=True, help="the spool")
+    parser.add_argument(
+        "--to",
+        dest="sinks",
+        metavar="URL",
+        type=sink_url,
+        action="append",
+        required=True,
+        help="a sink; may be given several times",
+    )
+    parser.add_argument(
+        "--policy", choices=("all", "first"), default="all", help="which sinks must have a file (default: all)"
+    )
+    parser.add_argument("--keep", metavar="DAYS", type=days, default=0.0, help="leave safe files in the spool so long")
+    parser.add_argument("--limit", metavar="MB/S", type=megabytes_per_s, default=0.0, help="the most for each sink")
+    parser.add_argument("--between", metavar="HH:MM-HH:MM", type=hours, help="forward at this time of day only")
+    parser.add_argument(
+        "--path",
+        metavar="TEMPLATE",
+        type=path_template,
+        help="where files go in a sink (default: {year}/{year}-{month}-{day}/{name}); also {device}, {brand}, {type}, "
+        "{task}, {hash8}, {seq}",
+    )
+    parser.add_argument(
+        "--rule",
+        dest="rules",
+        metavar="KEY=VALUE,...",
+        type=library_rule,
+        action="append",
+        default=[],
+        help="another template for some files, such as 'type=video,path=videos/{year}/{name}'; keys: path, type "
+        "(photo, video, raw, other), brand, device; the first that fits counts",
+    )
+    parser.add_argument("--hooks", metavar="DIR", type=Path, help="programs of root that are told of each file")
+    parser.add_argument("--stay", action="store_true", help="end only when everything is safe")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Forward."""
+    import random
+    from contextlib import closing
+    from datetime import datetime
+
+    from stack.station.console import Console
+    from stack.station.forward_view import ForwardView
+    from stack.station.interrupt import cancel_on_signals
+    from stack.storage.forward.forwarder import Forwarder
+    from stack.storage.forward.ledger import Ledger
+    from stack.storage.forward.placing import Placing
+    from stack.storage.forward.source import Source
+    from stack.storage.library.library import Library
+    from stack.storage.library.metadata_reader import MetadataReader
+
+    console = Console(options.json)
+    zone = datetime.now().astimezone().tzinfo
+    assert zone is not None
+    settings = _settings(options)
+    with Source(options.folder) as source, closing(Ledger(source.journal_path)) as ledger, MetadataReader() as reader:
+        source.claim()
+        placing = Placing(source, ledger, Library(_rules(options), zone), reader, _good_now)
+        view = ForwardView(console, sum(each.size_bytes for each in ledger.spooled()) * len(settings.sinks))
+        forwarder = Forwarder(source, ledger, placing, settings, view, random.random)
+        with cancel_on_signals(forwarder.stop) as interrupt:
+            is_all_safe = forwarder.run()
+        ledger.checkpoint()
+        view.close(is_all_safe=is_all_safe)
+    if interrupt.came:
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.SAFE if is_all_safe else ExitStatus.ERROR
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from math import inf
+
+    from stack.station.identity import station_id
+    from stack.storage.forward.forwarder import Settings
+    from stack.storage.forward.lane import SinkSettings
+    from stack.storage.forward.policy import Demand
+    from stack.storage.sinks.url import parse
+
+    return Settings(
+        sinks=[SinkSettings(str(parse(url)), url) for url in options.sinks],
+        station=station_id(),
+        demand=Demand(options.policy),
+        keep_days=options.keep,
+        hours=options.between,
+        bytes_per_s=options.limit * 1e6,
+        hooks=options.hooks,
+        **({"patience_s": inf} if options.stay else {}),
+    )
+
+
+def _good_now() -> "datetime | None":
+    from board.clock import wall, wall_is_good
+
+    now = wall()
+    return now if wall_is_good(now) else None
+
+
+def _rules(options: argparse.Namespace) -> "Rules":
+    from stack.storage.library.rules import Rules
+
+    return Rules(tuple(options.rules), *([options.path] if options.path else []))
