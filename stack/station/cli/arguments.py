@@ -4,6 +4,13 @@ import argparse
 import math
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stack.link.settings import WifiSettings
+    from stack.storage.forward.policy import Hours
+    from stack.storage.library.rules import Rule
+    from stack.storage.library.template import Template
 
 
 def address(text: str) -> tuple[str, int]:
@@ -31,6 +38,33 @@ def add_radio(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="write all HCI packets to FILE, for Wireshark; with the older ones in FILE.1 at most 16 MB",
     )
+
+
+def add_wifi(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of every verb that joins a phone's group; `wifi_settings` reads them."""
+    parser.add_argument(
+        "--country", metavar="CC", type=country, help="where the board is, such as DE: opens the channels of 5 GHz"
+    )
+    owner = parser.add_mutually_exclusive_group()
+    owner.add_argument(
+        "--borrow",
+        action="store_true",
+        help="where the radio cannot do both, take it from the house network, which is interrupted meanwhile",
+    )
+    owner.add_argument(
+        "--supplicant",
+        metavar="PATH",
+        type=Path,
+        help="leave the radio to wpa_supplicant, and join through its global control socket; "
+        "see `ferry join --help` for how it is started",
+    )
+
+
+def wifi_settings(options: argparse.Namespace) -> "WifiSettings":
+    """Return what `add_wifi` has declared."""
+    from stack.link.settings import WifiSettings
+
+    return WifiSettings(options.country, options.borrow)
 
 
 def controller(text: str) -> str:
@@ -82,6 +116,13 @@ def frequency_mhz(text: str) -> int:
     return _number(text, 2_412, 7_125, "a frequency in MHz, such as 2437 or 5180")
 
 
+def country(text: str) -> str:
+    """Read a country of ISO 3166."""
+    if not re.fullmatch(r"[A-Za-z]{2}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a country of two letters, such as DE")
+    return text.upper()
+
+
 def ssid(text: str) -> str:
     """Read the name of a network."""
     if not 1 <= len(text.encode()) <= 32 or not text.isprintable():
@@ -98,12 +139,74 @@ def passphrase(text: str) -> str:
 
 def seconds(text: str) -> float:
     """Read a time span of more than nothing and at most a day."""
+    return _real(text, 0.001, 86_400, "a number of seconds up to 86400")
+
+
+def sink_url(text: str) -> str:
+    """Read the URL of a sink, or a folder."""
+    from stack.storage.sinks.errors import SinkError
+    from stack.storage.sinks.url import parse
+
+    text = text if "://" in text else str(Path(text).absolute())
+    try:
+        parse(text)
+    except SinkError as error:
+        raise argparse.ArgumentTypeError(error.explain()) from None
+    return text
+
+
+def path_template(text: str) -> "Template":
+    """Read a path template of the library."""
+    from stack.storage.library.errors import TemplateError
+    from stack.storage.library.template import parse_template
+
+    try:
+        return parse_template(text)
+    except TemplateError as error:
+        raise argparse.ArgumentTypeError(error.explain()) from None
+
+
+def library_rule(text: str) -> "Rule":
+    """Read a rule of the library: `type=video,path=videos/{name}`."""
+    from stack.storage.library.errors import RuleError, TemplateError
+    from stack.storage.library.rules import parse_rule
+
+    try:
+        return parse_rule(dict(part.partition("=")[::2] for part in text.split(",")))
+    except (RuleError, TemplateError) as error:
+        raise argparse.ArgumentTypeError(error.explain()) from None
+
+
+def days(text: str) -> float:
+    """Read a number of days."""
+    return _real(text, 0, 36_500, "a number of days")
+
+
+def megabytes_per_s(text: str) -> float:
+    """Read a rate."""
+    return _real(text, 0.01, 10_000, "a rate in MB/s")
+
+
+def hours(text: str) -> "Hours":
+    """Read a time of day: HH:MM-HH:MM."""
+    from datetime import time
+
+    from stack.storage.forward.policy import Hours
+
+    try:
+        start, end = (time.fromisoformat(each) for each in text.split("-"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time of day such as 22:00-06:00") from None
+    return Hours(start, end)
+
+
+def _real(text: str, least: float, most: float, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds up to 86400")
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return value
 
 

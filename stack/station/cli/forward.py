@@ -5,13 +5,14 @@
 
 A sink must have been prepared once by `ferry sink init URL`. A sink that is away is tried again, with growing pauses,
 and at once when the network or the mounts change. It ends when everything is safe, or when the next attempt is more
-than a minute away (--stay waits for it). Files whose content a sink has already are not stored twice, and nothing in
-a sink is ever overwritten.
+than a minute away (--once does not wait, --stay waits for ever). Files whose content a sink has already are not stored
+twice, and nothing in a sink is ever overwritten.
 
 Exit status 0 only when every file is safe.
 """
 
 import argparse
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(photo, video, raw, other), brand, device; the first that fits counts",
     )
     parser.add_argument("--hooks", metavar="DIR", type=Path, help="programs of root that are told of each file")
-    parser.add_argument("--stay", action="store_true", help="end only when everything is safe")
+    until = parser.add_mutually_exclusive_group()
+    until.add_argument("--once", dest="patience_s", action="store_const", const=0.0, help="make one attempt")
+    until.add_argument("--stay", dest="patience_s", action="store_const", const=inf, help="end when everything is safe")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -103,8 +106,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
-    from math import inf
-
     from stack.station.identity import station_id
     from stack.storage.forward.forwarder import Settings
     from stack.storage.forward.lane import SinkSettings
@@ -119,7 +120,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
         hours=options.between,
         bytes_per_s=options.limit * 1e6,
         hooks=options.hooks,
-        **({"patience_s": inf} if options.stay else {}),
+        patience_s=60.0 if options.patience_s is None else options.patience_s,
     )
 
 

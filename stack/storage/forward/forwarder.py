@@ -41,7 +41,7 @@ class Settings:
     hours: Hours | None = None
     bytes_per_s: float = 0.0
     hooks: Path | None = None
-    patience_s: float = 60.0
+    patience_s: float = inf
     station: str = "station"
 
 
