@@ -4,8 +4,6 @@ Bytes only. A rule is a row of expressions. One that does not match ends the rul
 verdict. A batch is carried out as a whole or not at all, and packets see either the rules before or those after.
 """
 
-# ruff: noqa: RUF009 - `attribute` declares a field as `dataclasses.field` does, it is no default
-
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass

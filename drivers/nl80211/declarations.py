@@ -4,8 +4,6 @@ The family has one space of numbers for all commands, so requests, answers and e
 GET_WIPHY tells is apart in `WiphyAttrs`, because its dump comes in pieces that are merged.
 """
 
-# ruff: noqa: RUF009 - `attribute` declares a field as `dataclasses.field` does, it is no default
-
 from dataclasses import dataclass
 
 from drivers.netlink.attributes import (

@@ -29,7 +29,7 @@ class NoRoomError(RadioError):
 class RegulatoryError(RadioError):
     """The kernel does not take the country."""
 
-    remedy = "Install the package wireless-regdb, and check the country in the configuration."
+    remedy = "Install the package wireless-regdb, and check the country."
 
 
 class ScanError(RadioError):

@@ -4,12 +4,16 @@ The law: every interface of ours belongs to our netlink socket, so the kernel de
 however it ends. The names begin with `ferry`; what bears that name when Ferry starts is of a run that died.
 """
 
+import asyncio
 import errno
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from board import aio
 from board.errors import LocalProtocolError
+from drivers.errors import RadioError
 from drivers.netlink.message import NetlinkError
 from drivers.nl80211.capabilities import Occupant, Wiphy
 from drivers.nl80211.constants import Command, InterfaceType
@@ -73,7 +77,8 @@ def plan(wiphy: Wiphy, existing: Sequence[Interface], frequency_mhz: int | None)
     as_client = wiphy.refusal(taken, wanted)
     if as_client is None:
         return Plan(InterfaceType.P2P_CLIENT, makes_p2p_device=not has_device)
-    raise NoRoomError(f"{as_client}.")
+    has_p2p = all(each.type in wiphy.interface_types for each in wanted)
+    raise NoRoomError(f"{as_client if has_p2p else as_station}.")
 
 
 async def interfaces(radio: Nl80211) -> list[Interface]:
@@ -89,10 +94,21 @@ async def create(radio: Nl80211, wiphy: int, kind: InterfaceType, address: bytes
     taken = {each.name for each in await interfaces(radio)}
     name = next(name for number in range(len(taken) + 1) if (name := f"{NAME_PREFIX}{number}") not in taken)
     request = Attrs(wiphy=wiphy, ifname=name, iftype=kind, mac=address, socket_owner=True)
-    made = _interface((await radio.ask(Command.NEW_INTERFACE, request))[0])
+    made = await _made_or_unmade(radio, request)
     if kind == InterfaceType.P2P_DEVICE:
         await _undone_by(radio, [made], start_p2p_device(radio, made))
     return made
+
+
+async def _made_or_unmade(radio: Nl80211, request: Attrs) -> Interface:
+    """Make an interface. The kernel does it even if our caller is cancelled meanwhile: then it is taken away again."""
+    asking = aio.create_task(radio.ask(Command.NEW_INTERFACE, request))
+    try:
+        return _interface((await asyncio.shield(asking))[0])
+    except aio.CancelledError:
+        with suppress(RadioError):
+            await destroy(radio, _interface((await asking)[0]))
+        raise
 
 
 async def start_p2p_device(radio: Nl80211, device: Interface) -> None:

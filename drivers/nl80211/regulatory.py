@@ -11,6 +11,7 @@ from drivers.nl80211.errors import RegulatoryError
 from drivers.nl80211.radio import Nl80211
 
 WORLD: Final = "00"
+INTERSECTION: Final = "98"
 CHANGE_TIMEOUT_MS: Final = 3_000  # the kernel reads its database from a file, or asks a helper
 _HALF_CHANNEL_KHZ: Final = 10_000
 
@@ -33,10 +34,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A regulatory domain. `country` is an ISO code, "00" where no country is set, "98" for an intersection."""
+    """A regulatory domain. `country` is an ISO code, `WORLD` where none is set, `INTERSECTION` where several hold."""
 
     country: str
     rules: tuple[Rule, ...]
+
+    def honours(self, country: str) -> bool:
+        """Whether the rules of a country hold, perhaps with those of another that an access point has told."""
+        return self.country in (country, INTERSECTION)
 
     def rule(self, frequency_mhz: int) -> Rule | None:
         """Return the rule for a channel of 20 MHz."""
@@ -77,8 +82,9 @@ async def set_country(radio: Nl80211, wiphy: Wiphy, country: str, timeout_ms: in
 
     Raises `RegulatoryError` if they do not come.
     """
-    if wiphy.is_self_managed:
-        return await domain(radio, wiphy)
+    current = await domain(radio, wiphy)
+    if wiphy.is_self_managed or current.honours(country):
+        return current
     changed = aio.Event()
 
     def happened(event: Event) -> None:
@@ -87,14 +93,12 @@ async def set_country(radio: Nl80211, wiphy: Wiphy, country: str, timeout_ms: in
 
     with radio.listen(0, happened, lost=changed.set):
         await radio.ask(Command.REQ_SET_REG, Attrs(reg_alpha2=country))
-        current = await domain(radio, wiphy)
-        while current.country != country:
+        while not (current := await domain(radio, wiphy)).honours(country):
             try:
                 await aio.wait_for_ms(changed.wait(), timeout_ms)
             except aio.TimeoutError:
                 raise RegulatoryError(f"The kernel stays with the rules of {current.country!r}.") from None
             changed.clear()
-            current = await domain(radio, wiphy)
     return current
 
 

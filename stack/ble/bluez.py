@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from bleak import BleakClient, BleakScanner
-from bleak.exc import BleakBluetoothNotAvailableError, BleakError
+from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakError
 
 from board import aio
+from board.errors import FerryError
 from drivers.errors import RadioError
 from drivers.hci.address import Address, AddressType
 from stack.ble.connection import ConnectionLostError
@@ -30,6 +31,8 @@ MAX_DEVICES: Final = 256
 
 _UUID128_LIST, _SERVICE_DATA_UUID16 = 0x07, 0x16
 _UUID16_BYTES = 2
+# How the bus says that nobody has BlueZ's name, or that it could not start who should.
+_NO_DAEMON = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.Spawn.")
 _PROPERTIES = {
     "read": Property.READ,
     "write": Property.WRITE,
@@ -99,12 +102,12 @@ class BluezCentral:
             heard(Heard(address, rebuilt(advertised), advertised.rssi))
 
         scanner = BleakScanner(detected, scanning_mode="active")
-        with _plain_errors():
+        with _plain_errors(BluezError):
             await scanner.start()
         try:
             yield
         finally:
-            with _plain_errors():
+            with _plain_errors(BluezError):
                 await scanner.stop()
 
     async def wait_for(self, event: aio.Event, timeout_ms: int) -> None:
@@ -150,14 +153,16 @@ def _address_of(device: "BLEDevice") -> Address:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Say in our words what went wrong at BlueZ's."""
+def _plain_errors(usual: type[FerryError] = ConnectionLostError) -> Iterator[None]:
+    """Say in our words what went wrong at BlueZ's; `usual` is what it means if nothing else is known."""
     try:
         yield
     except BleakBluetoothNotAvailableError as error:
         raise BluezError(f"There is no Bluetooth to be had from BlueZ: {error.args[0]}") from error
     except BleakError as error:
-        raise ConnectionLostError(f"BlueZ reports: {error}") from error
+        if isinstance(error, BleakDBusError) and error.dbus_error.startswith(_NO_DAEMON):
+            raise BluezError("BlueZ cannot be reached: bluetoothd does not run") from error
+        raise usual(f"BlueZ reports: {error}") from error
     except aio.TimeoutError:
         raise ConnectionLostError("The device could not be reached: it does not answer") from None
     except OSError as error:

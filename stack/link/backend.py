@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from board import aio
+from stack.link.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,16 @@ class Addresses:
     peer: IPv4Address
 
 
-class Backend(Protocol):
-    """One way to join a group. `lost` is set when the link ends by itself while it is up."""
+class Loss(aio.Event):
+    """Set when a connection ends by itself; `reason` says why."""
 
-    lost: aio.Event
+    reason: Reason = Reason.LOST
+
+
+class Backend(Protocol):
+    """One way to join a group. `lost` is set when the connection ends by itself after the handshake."""
+
+    lost: Loss
 
     @property
     def interface(self) -> str:

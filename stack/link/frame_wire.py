@@ -1,10 +1,20 @@
 """A packet socket that speaks whole Ethernet frames, as the machines of `stack.ip` do."""
 
+from typing import Protocol
+
 from drivers.packet.filters import DHCP_CLIENT
 from drivers.packet.packet_socket import Ethertype, PacketSocket
+from stack.link.addressing import Wire
 
 _HEADER_BYTES = 14
 _MAC_BYTES = 6
+
+
+class ClosableWire(Wire, Protocol):
+    """A wire that is opened for a while."""
+
+    def close(self) -> None:
+        """Stop. Harmless when repeated."""
 
 
 class FrameWire:

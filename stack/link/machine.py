@@ -3,8 +3,7 @@
     IDLE > PREPARING > SCANNING > JOINING > HANDSHAKING > ADDRESSING > UP > CLOSING > IDLE
 
 The law: whatever happens, what was made is unmade in CLOSING, and only CLOSING leads to IDLE. Finding nothing, or
-being turned away, is tried again while there is time; a wrong passphrase and a network without protection are not.
-What ended a link first is what is told.
+being turned away, is tried again while there is time. What ended a link first is what is told.
 """
 
 from collections.abc import Mapping
@@ -109,27 +108,27 @@ class LinkMachine:
         to = TABLE.get((self.state, occasion))
         if to is None:
             raise LocalProtocolError(f"{occasion.name} cannot happen while a link is {self.state.name}.")
-        self._note_reason(occasion, reason)
+        self._note_reason(occasion, reason, now_ms)
         if self.state is State.IDLE:
             self._give_up_ms = now_ms + self._in_all_ms
         self._enter(to, now_ms)
         return to
 
-    def _note_reason(self, occasion: Input, reason: Reason | None) -> None:
+    def _note_reason(self, occasion: Input, reason: Reason | None, now_ms: int) -> None:
         if occasion is Input.START:
             self.reason = self._turned_away = None
         elif self.state is not State.CLOSING and self.reason is None:
             if occasion is Input.RETRY:
                 self._turned_away = reason
             elif occasion is Input.TIMEOUT:
-                self.reason = self._reason_of_timeout()
+                self.reason = reason or self._reason_of_timeout(now_ms)
             elif occasion is Input.FAILED:
                 self.reason = reason or Reason.RADIO_TROUBLE
 
-    def _reason_of_timeout(self) -> Reason:
-        """Time that runs out while looking again is the fault of what turned us away before."""
-        looking_again = self.state is State.SCANNING and self._turned_away
-        return looking_again or _TIMEOUT_REASON[self.state]
+    def _reason_of_timeout(self, now_ms: int) -> Reason:
+        """Time that runs out while looking again, or in all, is the fault of what turned us away before."""
+        is_again = self.state is State.SCANNING or now_ms >= self._give_up_ms
+        return (self._turned_away if is_again else None) or _TIMEOUT_REASON[self.state]
 
     def _enter(self, state: State, now_ms: int) -> None:
         self.state = state

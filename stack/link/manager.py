@@ -1,6 +1,12 @@
-"""Runs the link's machine over a backend: each state's step within its time, and home from wherever it ends."""
+"""Runs the link's machine over a backend: each state's step within its time, and home from wherever it ends.
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+Several networks may have the name of the phone's. The strongest is tried first, then the one that was tried least; one
+that does not take the passphrase is left out from then on. When a whole round over the frequencies finds nothing else,
+what is wrong with those that were found is the reason.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,13 +14,15 @@ from typing import Any, Final
 from board import aio
 from board.clock import boottime_ms
 from drivers.errors import RadioError
-from stack.link.backend import Addresses, Backend, Network, Offer
+from drivers.netlink.message import OverrunError
+from stack.link.backend import Addresses, Backend, Loss, Network, Offer
 from stack.link.machine import DEFAULT_LIMITS, Input, Limits, LinkMachine, State
 from stack.link.plan import Memory, scans
 from stack.link.reasons import LinkError, Reason
 
-# What another try may cure. A wrong passphrase stays wrong.
+# What another try may cure. A wrong passphrase stays wrong, but another network may take it.
 _TRY_AGAIN: Final = frozenset({Reason.REFUSED, Reason.LOST, Reason.TIMED_OUT})
+_TRY_ANOTHER: Final = frozenset({Reason.WRONG_PASSPHRASE, Reason.NOT_WPA2})
 
 Told = Callable[[State], None]
 
@@ -26,7 +34,7 @@ class Link:
     interface: str
     addresses: Addresses
     frequency_mhz: int
-    lost: aio.Event
+    lost: Loss
 
 
 class LinkManager:
@@ -50,7 +58,10 @@ class LinkManager:
         self._offer = Offer("", "", 0)
         self._network: Network | None = None
         self._addresses: Addresses | None = None
-        self._detail = ""
+        self._details: dict[Reason, str] = {}
+        self._tries: Counter[bytes] = Counter()
+        self._closed_to_us: set[bytes] = set()
+        self._obstacle: LinkError | None = None
         self._steps: Mapping[State, Callable[[], Coroutine[Any, Any, None]]] = {
             State.PREPARING: self._prepare,
             State.SCANNING: self._scan,
@@ -64,13 +75,17 @@ class LinkManager:
         """Join the group of `offer` for the time of the block. Raises `LinkError`."""
         self._offer = offer
         self._machine = LinkMachine(self._limits)
-        self._detail = ""
+        self._obstacle = None
+        self._details.clear()
+        self._tries.clear()
+        self._closed_to_us.clear()
         try:
             self._fire(Input.START)
             while self._machine.state in self._steps:
                 await self._step()
             if self._machine.state is not State.UP:
-                raise LinkError(self._machine.reason or Reason.RADIO_TROUBLE, self._detail)
+                reason = self._machine.reason or Reason.RADIO_TROUBLE
+                raise LinkError(reason, self._details.get(reason, ""))
             assert self._network is not None
             assert self._addresses is not None
             found = self._network.frequency_mhz
@@ -85,20 +100,27 @@ class LinkManager:
         try:
             await aio.wait_for_ms(self._steps[self._machine.state](), left_ms)
         except aio.TimeoutError:
-            if self._machine.state is not State.SCANNING:
-                self._detail = ""
-            self._fire(Input.TIMEOUT)
+            is_looking = self._machine.state is State.SCANNING
+            self._fire(Input.TIMEOUT, self._obstacle.reason if self._obstacle and is_looking else None)
         except LinkError as error:
             self._failed(error)
+        except OverrunError as error:
+            self._failed(LinkError(Reason.RADIO_TROUBLE, str(error)), is_passing=True)
         except RadioError as error:
             self._failed(LinkError(Reason.RADIO_TROUBLE, str(error)))
         else:
             self._fire(Input.DONE)
 
-    def _failed(self, error: LinkError) -> None:
-        self._detail = error.detail
-        again = error.reason in _TRY_AGAIN and self._machine.state is not State.PREPARING
-        self._fire(Input.RETRY if again else Input.FAILED, error.reason)
+    def _failed(self, error: LinkError, *, is_passing: bool = False) -> None:
+        self._details[error.reason] = error.detail
+        state = self._machine.state
+        again = (is_passing or error.reason in _TRY_AGAIN) and state is not State.PREPARING
+        another = error.reason in _TRY_ANOTHER and state in (State.JOINING, State.HANDSHAKING)
+        if another:
+            assert self._network is not None
+            self._closed_to_us.add(self._network.bssid)
+            self._obstacle = error
+        self._fire(Input.RETRY if again or another else Input.FAILED, error.reason)
 
     def _fire(self, occasion: Input, reason: Reason | None = None) -> None:
         before = self._machine.state
@@ -121,16 +143,31 @@ class LinkManager:
 
     async def _scan(self) -> None:
         """Ask in the order of the plan, round after round, until somebody answers or the time is up."""
-        ssid = self._offer.ssid.encode()
         if not any(self._backend.frequencies_mhz()):
             raise LinkError(Reason.RADIO_OFF, "it has no usable channel")
         while True:
             for frequencies_mhz in scans(self._offer.freq_mhz, self._memory, *self._backend.frequencies_mhz()):
-                heard = await self._backend.scan(ssid, frequencies_mhz)
-                if heard:
-                    self._network = heard[0]
-                    self._memory.found(heard[0].frequency_mhz)
+                if await self._find(frequencies_mhz):
                     return
+            if self._obstacle:
+                raise self._obstacle
+
+    async def _find(self, frequencies_mhz: Sequence[int]) -> bool:
+        """Choose a network among those that answer, if there is one to choose."""
+        try:
+            heard = await self._backend.scan(self._offer.ssid.encode(), frequencies_mhz)
+        except LinkError as error:
+            if error.reason not in _TRY_ANOTHER:
+                raise
+            self._obstacle = self._obstacle or error
+            self._details[error.reason] = error.detail
+            return False
+        open_to_us = [each for each in heard if each.bssid not in self._closed_to_us]
+        if open_to_us:
+            self._network = min(open_to_us, key=lambda each: self._tries[each.bssid])
+            self._tries[self._network.bssid] += 1
+            self._memory.found(self._network.frequency_mhz)
+        return bool(open_to_us)
 
     async def _join(self) -> None:
         assert self._network is not None
@@ -140,6 +177,20 @@ class LinkManager:
         await self._backend.handshake()
 
     async def _address(self) -> None:
+        """Get addresses and let the flow pass. A connection that ends meanwhile ends that at once."""
         assert self._machine.deadline_ms is not None
-        self._addresses = await self._backend.address(self._machine.deadline_ms)
+        asking = aio.create_task(self._backend.address(self._machine.deadline_ms))
+        watching = aio.create_task(self._cancel_when_lost(asking))
+        try:
+            self._addresses = await asking
+        except aio.CancelledError:
+            if not self._backend.lost.is_set():
+                raise
+            raise LinkError(self._backend.lost.reason) from None
+        finally:
+            watching.cancel()
         await self._backend.admit(self._addresses, self._offer.port)
+
+    async def _cancel_when_lost(self, asking: aio.Task[Addresses]) -> None:
+        await self._backend.lost.wait()
+        asking.cancel()

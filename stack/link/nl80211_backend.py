@@ -1,64 +1,58 @@
 """The link by raw nl80211: an interface of our own beside the board's, and nothing of it left afterwards."""
 
+import errno
 import importlib
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from ipaddress import IPv4Interface, IPv4Network
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from board import aio
-from board.clock import boottime_ms
 from drivers.errors import RadioError
-from drivers.netlink import firewall, ipv4, rtnetlink, sysctl
-from drivers.netlink.channel import GENERIC, NETFILTER, ROUTE, Netlink
-from drivers.nl80211.capabilities import Occupant, Wiphy, wiphys
+from drivers.netlink import firewall, rtnetlink
+from drivers.netlink.message import NetlinkError
+from drivers.nl80211.capabilities import Wiphy, wiphys
 from drivers.nl80211.errors import (
     DisconnectedError,
     HandshakeOffloadError,
     JoinTimeoutError,
-    NoRoomError,
-    NoWifiError,
     RejectedError,
 )
-from drivers.nl80211.interfaces import Interface, Plan, create_for_link, destroy, interfaces, plan, sweep
-from drivers.nl80211.radio import Nl80211, open_nl80211
+from drivers.nl80211.interfaces import Interface, create_for_link, destroy, sweep
 from drivers.nl80211.road import Network as Target
 from drivers.nl80211.road import road_of
 from drivers.nl80211.scan import Bss as Answer
 from drivers.nl80211.scan import ScanRequest, scan
 from drivers.nl80211.station import Station
-from drivers.packet.packet_socket import Ethertype, PacketSocket
-from stack.link.addressing import Addressing
 from stack.link.authentication import Authentication
-from stack.link.backend import Addresses, Network, Offer
-from stack.link.frame_wire import open_arp, open_dhcp
+from stack.link.backend import Addresses, Loss, Network, Offer
+from stack.link.borrowing import give_back
+from stack.link.country import settle_country
+from stack.link.ground import admit, frequencies_mhz, get_address, open_kernel
+from stack.link.joinable import Heard, joinable, reason_of_silence
+from stack.link.kernel import Kernel, Radios
 from stack.link.reasons import LinkError, Reason
-from stack.wlan.bss import Bss, parse_bss
+from stack.link.room import Room
+from stack.link.settings import DEFAULT_SETTINGS, WifiSettings
+from stack.link.sole_use import sole_use
 from stack.wlan.handshake import Association, Supplicant
 from stack.wlan.keys import NONCE_BYTES, PmkCache
 from stack.wlan.rsn import PSK_CCMP_ELEMENT
 
 _MAC_BYTES: Final = 6
-_PRIVACY: Final = 1 << 4
-_RUNNING: Final = rtnetlink.OperationalState.UP
-_LOOK_MS: Final = 5
-_PHONES_MHZ: Final = range(2400, 5900)  # no phone's group is on 900 MHz, 6 GHz or above
-_WEAK_DBM: Final = -82  # below this, silence means distance
 
 
 class Nl80211Backend:
     """See `stack.link.backend.Backend`. Made by `open_backend`; one link at a time."""
 
-    def __init__(self, radio: Nl80211, route: Netlink, filtering: Netlink) -> None:
-        """Use three netlink sockets; what belongs to them goes with them, however the process ends."""
-        self.lost = aio.Event()
-        self._radio = radio
-        self._route = route
-        self._filtering = filtering
+    def __init__(self, kernel: Kernel, settings: WifiSettings = DEFAULT_SETTINGS) -> None:
+        """Use `kernel`, with whose radios nobody of us may do anything else meanwhile."""
+        self.lost = Loss()
+        self._kernel = kernel
+        self._radio, self._route, self._filtering = kernel.radio, kernel.route, kernel.filtering
+        self._room = Room(kernel, settings)
         self._pmks = PmkCache()
         self._wiphy: Wiphy | None = None
-        self._beside: list[Occupant] = []
         self._made: list[Interface] = []
         self._network: Network | None = None
         self._pmk = b""
@@ -75,51 +69,40 @@ class Nl80211Backend:
 
         What the handshake will need is computed and loaded here: there, its first message would wait and be repeated.
         """
-        self.lost.clear()
-        existing = await interfaces(self._radio)
-        self._wiphy, way = await self._choose(existing, offer.freq_mhz)
-        self._beside = [each.occupant for each in existing if each.wiphy == self._wiphy.index]
+        choice = await self._room.take(offer.freq_mhz)
+        self._wiphy = choice.wiphy
         entropy = secrets.token_bytes(_MAC_BYTES), secrets.token_bytes(_MAC_BYTES)
-        self._made = await create_for_link(self._radio, self._wiphy, way, entropy)
+        self._made = await create_for_link(self._radio, self._wiphy, choice.plan, entropy)
         await firewall.install(self._filtering, self._interface.name)
-        sysctl.isolate(self._interface.name)
-        await rtnetlink.set_up(self._route, self._interface.index)
+        self._kernel.isolate(self._interface.name)
+        await self._switch_on()
         self._pmk = self._pmks.pmk(offer.ssid.encode(), offer.psk)
         importlib.import_module("cryptography.hazmat.primitives.keywrap")
 
     def frequencies_mhz(self) -> tuple[Sequence[int], Sequence[int]]:
         """Return where this radio may send, and where it may only listen."""
         assert self._wiphy is not None
-        channels = self._wiphy.channels.values()
-        usable = [each for each in channels if each.frequency_mhz in _PHONES_MHZ and not each.is_disabled]
-        return (
-            [each.frequency_mhz for each in usable if not each.no_ir],
-            [each.frequency_mhz for each in usable if each.no_ir],
-        )
+        return frequencies_mhz(self._wiphy)
 
     async def scan(self, ssid: bytes, frequencies_mhz: Sequence[int]) -> list[Network]:
-        """Ask for `ssid`. Raises `LinkError` if it is there, but is none that can be joined."""
+        """Ask for `ssid`. Raises `LinkError` if it is there, but is none that can be joined; `RadioError`."""
         request = ScanRequest(ssids=(ssid,), frequencies_mhz=tuple(frequencies_mhz))
-        answers = await scan(self._radio, self._interface.index, request, boottime_ms)
-        # Some group owners tell in their beacons alone that they are one, or how they are protected.
-        heard = [(answer, parse_bss(answer.elements + answer.beacon_elements)) for answer in answers]
-        named = [(answer, bss) for answer, bss in heard if bss.ssid == ssid]
-        networks = [network for answer, bss in named if (network := _joinable(answer, bss))]
-        if named and not networks:
-            answer, bss = named[0]
-            security = bss.security(privacy=bool(answer.capability & _PRIVACY))
-            raise LinkError(Reason.NOT_WPA2, f"it is {security.value}")
-        return networks
+        try:
+            answers = await scan(self._radio, self._interface.index, request, self._kernel.now_ms)
+        except RadioError:
+            await self._switch_on()  # says so if the radio was blocked meanwhile
+            raise
+        return joinable(ssid, map(_heard, answers))
 
     async def associate(self, network: Network) -> None:
         """Associate, if the chip can be on that channel beside what it does already."""
         assert self._wiphy is not None
-        wanted = Occupant(self._interface.type, network.frequency_mhz)
-        refusal = self._wiphy.refusal(self._beside, [wanted])
-        if refusal:
-            raise LinkError(Reason.RADIO_BUSY, refusal)
+        await self._room.make(self._wiphy, self._interface, network.frequency_mhz)
+        if self._station:
+            await self._station.leave()
+        self.lost.clear()
         self._network = network
-        self._station = Station(self._radio, self._interface, road_of(self._wiphy), _eapol_socket)
+        self._station = Station(self._radio, self._interface, road_of(self._wiphy), self._kernel.open_eapol)
         target = Target(
             ssid=network.ssid,
             bssid=network.bssid,
@@ -134,8 +117,7 @@ class Nl80211Backend:
         except RejectedError as error:
             raise LinkError(Reason.REFUSED, str(error)) from error
         except JoinTimeoutError as error:
-            weak = network.signal_dbm < _WEAK_DBM
-            raise LinkError(Reason.TOO_WEAK if weak else Reason.TIMED_OUT, str(error)) from error
+            raise LinkError(reason_of_silence(network), str(error)) from error
         except DisconnectedError as error:
             raise LinkError(Reason.LOST, str(error)) from error
 
@@ -151,35 +133,14 @@ class Nl80211Backend:
 
     async def address(self, until_ms: int) -> Addresses:
         """Get an address, and tell the kernel."""
-        name, index = self._interface.name, self._interface.index
-        await self._until_running()
-        dhcp, arp = open_dhcp(name), open_arp(name)
-        try:
-            addressing = Addressing(dhcp, arp, self._interface.address, boottime_ms, secrets.randbelow)
-            addresses = await addressing.obtain(until_ms)
-            peer_mac = await addressing.find_peer(addresses)
-        finally:
-            dhcp.close()
-            arp.close()
-        ours = IPv4Interface((addresses.local, addresses.prefix))
-        await ipv4.add_address(self._route, index, ours)
-        await ipv4.add_route(self._route, index, IPv4Network((addresses.peer, 32)), addresses.local)
-        known = ipv4.Neighbour(index, addresses.peer, peer_mac, ipv4.NeighbourState.PERMANENT)
-        await ipv4.set_neighbour(self._route, known)
-        return addresses
-
-    async def _until_running(self) -> None:
-        """Wait until the kernel takes frames: it drops what comes in the moments after the port has opened."""
-        while (await rtnetlink.link_at(self._route, self._interface.index)).operational_state != _RUNNING:
-            await aio.sleep_ms(_LOOK_MS)
+        return await get_address(self._kernel, self._interface, until_ms)
 
     async def admit(self, addresses: Addresses, port: int) -> None:
         """Let the one flow pass."""
-        flow = firewall.Flow(addresses.local, addresses.peer, port)
-        await firewall.install(self._filtering, self._interface.name, flow)
+        await admit(self._kernel, self._interface.name, addresses, port)
 
     async def close(self) -> None:
-        """Leave, and take the interface away, and then its rules."""
+        """Leave, take the interface away, then its rules, and give back what was borrowed for it."""
         if self._watching:
             self._watching.cancel()
         if self._station:
@@ -189,23 +150,12 @@ class Nl80211Backend:
                 await destroy(self._radio, each)
         with suppress(RadioError):
             await firewall.remove(self._filtering)
+        await self._room.give_back()
         self._made, self._station, self._watching, self._network = [], None, None, None
 
     @property
     def _interface(self) -> Interface:
         return self._made[-1]
-
-    async def _choose(self, existing: Sequence[Interface], frequency_mhz: int | None) -> tuple[Wiphy, Plan]:
-        """Choose the first radio that has room for a link."""
-        refusal: NoRoomError | None = None
-        for wiphy in await wiphys(self._radio):
-            try:
-                return wiphy, plan(wiphy, existing, frequency_mhz)
-            except NoRoomError as error:
-                refusal = error
-        if refusal:
-            raise LinkError(Reason.RADIO_BUSY, str(refusal))
-        raise NoWifiError("This machine has no Wi-Fi radio.")
 
     def _authentication(self) -> Authentication:
         assert self._network is not None
@@ -213,8 +163,8 @@ class Nl80211Backend:
         association = Association(
             self._pmk, self._interface.address, self._network.bssid, PSK_CCMP_ELEMENT, self._network.rsn_element
         )
-        supplicant = Supplicant(association, secrets.token_bytes(NONCE_BYTES), now=boottime_ms())
-        return Authentication(self._station, supplicant, boottime_ms)
+        supplicant = Supplicant(association, _draw_nonce, now=self._kernel.now_ms())
+        return Authentication(self._station, supplicant, self._kernel.now_ms)
 
     async def _watch(self, authentication: Authentication | None) -> None:
         """Answer rekeys, and say when the connection is over."""
@@ -226,40 +176,58 @@ class Nl80211Backend:
                 await self._station.lost()
         except (LinkError, RadioError):
             pass
+        self.lost.reason = await self._why_lost()
         self.lost.set()
+
+    async def _switch_on(self) -> None:
+        """Switch the interface on. Raises `LinkError` where the radio is blocked."""
+        try:
+            await rtnetlink.set_up(self._route, self._interface.index)
+        except NetlinkError as error:
+            if error.code == errno.ERFKILL:
+                raise LinkError(Reason.RADIO_OFF) from error
+            raise
+
+    async def _why_lost(self) -> Reason:
+        """A radio that was blocked cannot be switched on; to do that where it is on changes nothing."""
+        try:
+            await self._switch_on()
+        except LinkError as error:
+            return error.reason
+        except RadioError:
+            pass
+        return Reason.LOST
 
 
 @asynccontextmanager
-async def open_backend() -> AsyncIterator[Nl80211Backend]:
-    """Open the netlink sockets and sweep what a run that died has left. Raises `RadioError`."""
-    with ExitStack() as stack:
-        generic, route, filtering = (stack.enter_context(_opened(each)) for each in (GENERIC, ROUTE, NETFILTER))
-        radio = await open_nl80211(generic)
-        await sweep(radio)
-        await firewall.remove(filtering)
-        backend = Nl80211Backend(radio, route, filtering)
-        try:
+async def open_backend(
+    settings: WifiSettings = DEFAULT_SETTINGS, radios: Radios = wiphys
+) -> AsyncIterator[Nl80211Backend]:
+    """Open the netlink sockets. Raises `RadioError`. `radios` says what the radios can do."""
+    with sole_use():
+        async with open_kernel(radios) as kernel, ready_backend(kernel, settings) as backend:
             yield backend
-        finally:
-            await backend.close()
 
 
-@contextmanager
-def _opened(protocol: int) -> Iterator[Netlink]:
-    netlink = Netlink(protocol)
-    netlink.start()
+@asynccontextmanager
+async def ready_backend(kernel: Kernel, settings: WifiSettings = DEFAULT_SETTINGS) -> AsyncIterator[Nl80211Backend]:
+    """Sweep what a run that died has left, and set the country. Raises `RadioError`."""
+    await sweep(kernel.radio)
+    await firewall.remove(kernel.filtering)
+    await give_back(kernel.route)
+    if settings.country:
+        await settle_country(kernel.radio, await kernel.radios(kernel.radio), settings.country)
+    backend = Nl80211Backend(kernel, settings)
     try:
-        yield netlink
+        yield backend
     finally:
-        netlink.close()
+        await backend.close()
 
 
-def _eapol_socket(interface: Interface) -> PacketSocket:
-    return PacketSocket(interface.name, Ethertype.EAPOL)
+def _draw_nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)
 
 
-def _joinable(answer: Answer, bss: Bss) -> Network | None:
-    """Return the network if it takes a station that has a passphrase and CCMP."""
-    if bss.ssid is None or bss.rsn_element is None or bss.rsn is None or not bss.rsn.admits_psk_ccmp:
-        return None
-    return Network(bss.ssid, answer.bssid, answer.frequency_mhz, answer.signal_mbm // 100, bss.rsn_element)
+def _heard(answer: Answer) -> Heard:
+    elements = answer.elements + answer.beacon_elements
+    return Heard(answer.bssid, answer.frequency_mhz, answer.signal_mbm // 100, answer.capability, elements)

@@ -19,10 +19,23 @@ class Reason(Enum):
     TIMED_OUT = "The phone's network took too long", "Bring the phone closer, and share again."
     RADIO_BUSY = (
         "The radio is needed for the house network",
-        "Connect the board by cable, or allow to borrow the radio.",
+        "Connect the board by cable, or borrow the radio meanwhile: --borrow.",
+    )
+    NO_COUNTRY = (
+        "The phone's network is on a channel that not every country allows",
+        "Say in which one the board is, such as --country DE.",
+    )
+    FORBIDDEN = (
+        "The phone's network is on a channel that this country does not allow",
+        "Switch the phone's hotspot to 2.4 GHz, and share again; or check --country.",
+    )
+    COUNTRY_REFUSED = (
+        "The kernel does not take the country",
+        "Install the package wireless-regdb, and check --country.",
     )
     RADIO_OFF = "The Wi-Fi radio is switched off", "Run: rfkill unblock wifi."
     RADIO_TROUBLE = "The Wi-Fi radio does not do what it should", "See what the kernel says: dmesg."
+    SUPPLICANT_GONE = "wpa_supplicant has ended", "See why: journalctl -u wpa_supplicant."
     CANCELLED = "It was cancelled", ""
 
     @property

@@ -7,7 +7,7 @@ from typing import Final
 
 from stack.wlan.elements import SSID_BYTES, Element, ElementError, ElementId, read_rates, walk
 from stack.wlan.p2p import P2p, read_p2p
-from stack.wlan.rsn import Akm, Rsn, parse_rsn
+from stack.wlan.rsn import Akm, Cipher, Rsn, RsnCapability, parse_rsn
 
 _WPA1_VENDOR_TYPE = bytes.fromhex("0050f201")
 
@@ -19,6 +19,8 @@ class Security(Enum):
     WEP = "WEP"
     WPA1 = "WPA1"
     WPA2_PSK = "WPA2-PSK"
+    WPA2_TKIP = "WPA2-PSK with the old cipher TKIP"
+    WPA2_PMF = "WPA2-PSK that demands protected management frames"
     WPA3_SAE = "WPA3-SAE only"
     TRANSITION = "WPA2-PSK or WPA3-SAE"
     ENTERPRISE = "enterprise"
@@ -100,11 +102,18 @@ def _rsn_security(rsn: Rsn | None) -> Security:
     if rsn is None:
         return Security.UNKNOWN
     families = frozenset(_FAMILIES[akm] for akm in rsn.akms if akm in _FAMILIES)
-    for family in (Security.WPA2_PSK, Security.WPA3_SAE, Security.ENTERPRISE):
-        if family in families:
-            is_both = families >= {Security.WPA2_PSK, Security.WPA3_SAE}
-            return Security.TRANSITION if is_both else family
-    return Security.UNKNOWN
+    if Security.WPA2_PSK in families:
+        return _psk_security(rsn, has_sae=Security.WPA3_SAE in families)
+    return next((each for each in (Security.WPA3_SAE, Security.ENTERPRISE) if each in families), Security.UNKNOWN)
+
+
+def _psk_security(rsn: Rsn, *, has_sae: bool) -> Security:
+    """The group cipher is the weakest of the pairwise ones."""
+    if rsn.group_cipher == Cipher.TKIP:
+        return Security.WPA2_TKIP
+    if rsn.capabilities & RsnCapability.MANAGEMENT_FRAME_PROTECTION_REQUIRED:
+        return Security.WPA2_PMF
+    return Security.TRANSITION if has_sae else Security.WPA2_PSK
 
 
 _FAMILIES: Final[Mapping[int, Security]] = {

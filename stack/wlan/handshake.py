@@ -7,8 +7,10 @@ MIC needs a replay counter above the last one's. A temporal key is installed onc
 it differs from all that are installed. Whatever is repeated is answered again, and installs nothing. One deadline
 holds from the start until AUTHORISED, and no traffic moves it. FAILED ignores everything.
 
-A frame that the law passes over becomes `Discarded`, for a log. A new pairwise key within an association is not
-followed: once AUTHORISED, message 1 is passed over.
+Once AUTHORISED, a message 1 with a new nonce offers new keys. It may be forged, so those in use stay in use until a
+message 3 proves the new ones, and nobody waits for that.
+
+A frame that the law passes over becomes `Discarded`, for a log.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,6 +57,7 @@ class Input(Enum):
     M1 = auto()
     M1_TOO_OFTEN = auto()
     M3 = auto()
+    M3_AGAIN = auto()
     GROUP_1 = auto()
     OTHER_SECURITY = auto()
     BAD_KEYS = auto()
@@ -136,15 +139,26 @@ class Association:
 class Limits:
     """`repeated_m1` is how many times message 1 may come again although the peer's radio had our message 2.
 
-    That is what a group owner does that has another passphrase: after 0.1, 1.1 and 2.1 s. The first one may have
-    crossed message 2 on its way.
+    That is what a group owner does that has another passphrase: after 0.1, 1.1 and 2.1 s. The first may have crossed
+    message 2 on its way, the second may be of a phone that is busy.
     """
 
     handshake_ms: int = 4000
-    repeated_m1: int = 1
+    repeated_m1: int = 2
 
 
 DEFAULT_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys that a nonce of the peer leads to, with one of ours."""
+
+    anonce: bytes
+    ptk: Ptk
+
+
+_NO_KEYS: Final = _Keys(b"", Ptk(b"", b"", b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +175,25 @@ class Supplicant:
     Times are monotonic milliseconds.
     """
 
-    def __init__(self, association: Association, snonce: bytes, *, now: int, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Start before CONNECT: message 1 may overtake its answer. `snonce` is 32 random bytes, never used before."""
-        _check_sizes(association, snonce)
+    def __init__(
+        self,
+        association: Association,
+        draw_nonce: Callable[[], bytes],
+        *,
+        now: int,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """Start before CONNECT: message 1 may overtake its answer. `draw_nonce` returns 32 random bytes, new ones."""
+        self._snonce = draw_nonce()
+        _check_sizes(association, self._snonce)
         self._association = association
-        self._snonce = snonce
+        self._draw_nonce = draw_nonce
         self._limits = limits
         self._state = State.AWAITING_M1
         self._deadline: int | None = now + limits.handshake_ms
         self._frame = KeyFrame(KeyInformation(0), 0)
-        self._anonce = b""
-        self._ptk = Ptk(b"", b"", b"")
+        self._offered = _NO_KEYS
+        self._in_use = _NO_KEYS
         self._replay_counter = -1
         self._gtk = Gtk(0, b"")
         self._installed: dict[int, bytes] = {}
@@ -238,36 +260,40 @@ class Supplicant:
         return judge(self, data)
 
     def _judge_m1(self, _: bytes) -> Input:
+        if self._frame.nonce == self._in_use.anonce:
+            raise EapolError("Message 1 has the nonce of the keys in use.")
         if self._is_acknowledged:
             self._repeated_m1 += 1
         return Input.M1_TOO_OFTEN if self._repeated_m1 > self._limits.repeated_m1 else Input.M1
 
     def _judge_m3(self, data: bytes) -> Input:
-        self._authenticate(data)
-        if self._frame.nonce != self._anonce:
+        is_again = self._frame.nonce == self._in_use.anonce
+        keys = self._in_use if is_again else self._offered
+        self._authenticate(data, keys)
+        if self._frame.nonce != keys.anonce:
             raise EapolError("Message 3 has another nonce than message 1.")
         if self._frame.key_length != TK_BYTES:
             return Input.BAD_KEYS
-        return self._judge_key_data(Input.M3)
+        return self._judge_key_data(keys, Input.M3_AGAIN if is_again else Input.M3)
 
     def _judge_group_1(self, data: bytes) -> Input:
-        self._authenticate(data)
-        return self._judge_key_data(Input.GROUP_1)
+        self._authenticate(data, self._in_use)
+        return self._judge_key_data(self._in_use, Input.GROUP_1)
 
-    def _authenticate(self, data: bytes) -> None:
+    def _authenticate(self, data: bytes, keys: _Keys) -> None:
         """The MIC first: nothing of a frame is looked at, or remembered, before it is known whose it is."""
-        if not has_good_mic(self._ptk.kck, data):
+        if not has_good_mic(keys.ptk.kck, data):
             raise EapolError("The MIC is wrong.")
         if self._frame.replay_counter <= self._replay_counter:
             raise EapolError("The replay counter has been used.")
         self._replay_counter = self._frame.replay_counter
 
-    def _judge_key_data(self, verdict: Input) -> Input:
+    def _judge_key_data(self, keys: _Keys, verdict: Input) -> Input:
         try:
-            key_data = parse_key_data(unwrap_key_data(self._ptk.kek, self._frame.key_data))
+            key_data = parse_key_data(unwrap_key_data(keys.ptk.kek, self._frame.key_data))
         except EapolError:
             return Input.BAD_KEYS
-        if verdict is Input.M3 and key_data.rsn_element != self._association.peer_rsn:
+        if verdict is not Input.GROUP_1 and key_data.rsn_element != self._association.peer_rsn:
             return Input.OTHER_SECURITY
         if key_data.gtk is None or len(key_data.gtk.key) != TK_BYTES:
             return Input.BAD_KEYS
@@ -276,14 +302,26 @@ class Supplicant:
 
     def _derive_keys(self) -> tuple[Effect, ...]:
         """The same nonce of ours for every message 1: who sends it is not known, so it must not cost us anything."""
-        self._anonce = self._frame.nonce
         addresses = self._association.own_address, self._association.peer_address
-        self._ptk = derive_ptk(self._association.pmk, addresses, (self._anonce, self._snonce))
+        ptk = derive_ptk(self._association.pmk, addresses, (self._frame.nonce, self._snonce))
+        self._offered = _Keys(self._frame.nonce, ptk)
+        return ()
+
+    def _use_offered(self) -> tuple[Effect, ...]:
+        """The keys are proven. What comes next gets another nonce of ours."""
+        self._in_use = self._offered
+        self._snonce = self._draw_nonce()
         return ()
 
     def _send_m2(self) -> tuple[Effect, ...]:
         self._is_acknowledged = False
-        return self._answer(KeyInformation.PAIRWISE, self._snonce, self._association.own_rsn)
+        frame = KeyFrame(
+            KeyInformation.PAIRWISE | KeyInformation.MIC,
+            self._frame.replay_counter,
+            nonce=self._snonce,
+            key_data=self._association.own_rsn,
+        )
+        return (SendEapol(build_signed(frame, self._offered.ptk.kck)),)
 
     def _send_m4(self) -> tuple[Effect, ...]:
         return self._answer(KeyInformation.PAIRWISE | KeyInformation.SECURE)
@@ -291,14 +329,12 @@ class Supplicant:
     def _send_group_2(self) -> tuple[Effect, ...]:
         return self._answer(KeyInformation.SECURE)
 
-    def _answer(
-        self, information: KeyInformation, nonce: bytes = bytes(NONCE_BYTES), key_data: bytes = b""
-    ) -> tuple[Effect, ...]:
-        answer = KeyFrame(information | KeyInformation.MIC, self._frame.replay_counter, nonce=nonce, key_data=key_data)
-        return (SendEapol(build_signed(answer, self._ptk.kck)),)
+    def _answer(self, information: KeyInformation) -> tuple[Effect, ...]:
+        answer = KeyFrame(information | KeyInformation.MIC, self._frame.replay_counter)
+        return (SendEapol(build_signed(answer, self._in_use.ptk.kck)),)
 
     def _install_pairwise(self) -> tuple[Effect, ...]:
-        return (InstallPairwise(self._ptk.tk),)
+        return (InstallPairwise(self._in_use.ptk.tk),)
 
     def _install_group(self) -> tuple[Effect, ...]:
         if self._gtk.key in self._installed.values():
@@ -325,15 +361,16 @@ _JUDGES: Final[Mapping[tuple[State, Message], Callable[[Supplicant, bytes], Inpu
     (State.AWAITING_M1, Message.M1): Supplicant._judge_m1,
     (State.AWAITING_M3, Message.M1): Supplicant._judge_m1,
     (State.AWAITING_M3, Message.M3): Supplicant._judge_m3,
+    (State.AUTHORISED, Message.M1): Supplicant._judge_m1,
     (State.AUTHORISED, Message.M3): Supplicant._judge_m3,
     (State.AUTHORISED, Message.GROUP_1): Supplicant._judge_group_1,
 }
 
 _PROVEN = (
-    Supplicant._send_m4,  # first: with the key installed it would go out encrypted, and the peer could not read it
+    Supplicant._use_offered,
+    Supplicant._send_m4,  # first: with the new key installed it would go out so encrypted that the peer cannot read it
     Supplicant._install_pairwise,
     Supplicant._install_group,
-    _authorise,
 )
 _RULES: Final[Mapping[tuple[State, Input], Rule]] = {
     (State.AWAITING_M1, Input.M1): Rule(State.AWAITING_M3, (Supplicant._derive_keys, Supplicant._send_m2)),
@@ -341,14 +378,16 @@ _RULES: Final[Mapping[tuple[State, Input], Rule]] = {
     (State.AWAITING_M1, Input.TIMEOUT): _failure(Failure.TIMED_OUT),
     (State.AWAITING_M3, Input.M1): Rule(State.AWAITING_M3, (Supplicant._derive_keys, Supplicant._send_m2)),
     (State.AWAITING_M3, Input.M1_TOO_OFTEN): _failure(Failure.WRONG_PASSPHRASE),
-    (State.AWAITING_M3, Input.M3): Rule(State.AUTHORISED, _PROVEN),
+    (State.AWAITING_M3, Input.M3): Rule(State.AUTHORISED, (*_PROVEN, _authorise)),
     (State.AWAITING_M3, Input.OTHER_SECURITY): _failure(Failure.OTHER_SECURITY),
     (State.AWAITING_M3, Input.BAD_KEYS): _failure(Failure.PEER_MISBEHAVED),
     (State.AWAITING_M3, Input.REFUSED): _failure(Failure.WRONG_PASSPHRASE),
     (State.AWAITING_M3, Input.LEFT): _failure(Failure.PEER_LEFT),
     (State.AWAITING_M3, Input.TIMEOUT): _failure(Failure.TIMED_OUT),
+    (State.AUTHORISED, Input.M1): Rule(State.AUTHORISED, (Supplicant._derive_keys, Supplicant._send_m2)),
+    (State.AUTHORISED, Input.M3): Rule(State.AUTHORISED, _PROVEN),
     # Our message 4 was lost. It may bring a newer group key, but the temporal key is in use.
-    (State.AUTHORISED, Input.M3): Rule(State.AUTHORISED, (Supplicant._send_m4, Supplicant._install_group)),
+    (State.AUTHORISED, Input.M3_AGAIN): Rule(State.AUTHORISED, (Supplicant._send_m4, Supplicant._install_group)),
     (State.AUTHORISED, Input.GROUP_1): Rule(State.AUTHORISED, (Supplicant._install_group, Supplicant._send_group_2)),
     (State.AUTHORISED, Input.OTHER_SECURITY): _failure(Failure.OTHER_SECURITY),
     (State.AUTHORISED, Input.BAD_KEYS): _failure(Failure.PEER_MISBEHAVED),

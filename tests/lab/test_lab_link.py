@@ -1,6 +1,5 @@
 """The link manager on a real kernel, with wpa_supplicant as the phone's group owner: there, back, and bad days."""
 
-import json
 import random
 import re
 import signal
@@ -8,53 +7,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from tests.lab.inside import world
+from tests.lab.inside.ferry import assert_no_trace, ferry_join, finish, until
 from tests.lab.inside.station import joined
 from tests.lab.inside.world import PHONE_ADDRESS, PHONE_NAMESPACE, USUAL_GROUP, Group, Phone, run, wait_until
 
-FERRY = [sys.executable, "-m", "stack.station.cli.main"]
 PORT = 4711
 HOUSE_MHZ = 2412
-
-
-@contextmanager
-def ferry_join(group: Group, *options: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run `ferry join`; at the end of the block it is gone, killed if need be."""
-    command = [*FERRY, "join", "--ssid", group.ssid, "--psk", group.psk, "--json", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def until(process: "subprocess.Popen[str]", event: str) -> dict[str, Any]:
-    """Read events up to `event`."""
-    assert process.stdout
-    for line in process.stdout:
-        said: dict[str, Any] = json.loads(line)
-        if said["event"] == event:
-            return said
-    raise AssertionError(f"{event} never came: {process.communicate()}")
-
-
-def finish(process: "subprocess.Popen[str]") -> tuple[int, list[dict[str, Any]]]:
-    out, _ = process.communicate(timeout=60)
-    return process.returncode, [json.loads(line) for line in out.splitlines()]
-
-
-def assert_no_trace() -> None:
-    assert "ferry" not in run("iw", "dev")
-    assert "ferry" not in run("nft", "list", "ruleset")
-    assert "192.168.49" not in run("ip", "-4", "address") + run("ip", "-4", "route", "show", "table", "all")
 
 
 def test_there_and_back_without_a_trace() -> None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from socket import if_nametoindex
 from typing import Any
 
 import pytest
@@ -25,41 +26,9 @@ from board import aio
 from board.errors import LocalProtocolError
 from drivers.netlink.channel import NETFILTER, ROUTE, Netlink
 from drivers.netlink.firewall import Flow, chains, install, remove
-from drivers.netlink.ipv4 import (
-    LAST_METRIC,
-    Address,
-    Neighbour,
-    NeighbourState,
-    Route,
-    add_address,
-    add_route,
-    addresses,
-    delete_address,
-    delete_neighbour,
-    delete_route,
-    neighbours,
-    routes,
-    set_neighbour,
-)
+from drivers.netlink.ipv4 import LAST_METRIC, add_address, add_route, set_neighbour
 from drivers.netlink.message import NetlinkError, build_message
-from drivers.netlink.rtnetlink import (
-    OperationalState,
-    link_named,
-    links,
-    set_address,
-    set_down,
-    set_name,
-    set_up,
-)
-from drivers.netlink.rtnetlink_events import (
-    ADDRESS_EVENTS,
-    LINK_EVENTS,
-    AddressAdded,
-    AddressGone,
-    LinkChanged,
-    LinkGone,
-    parse_event,
-)
+from drivers.netlink.rtnetlink import OperationalState, link_at, links, set_alias, set_down, set_up
 from drivers.netlink.sysctl import isolate
 from drivers.packet.filters import DHCP_CLIENT
 from drivers.packet.packet_socket import BROADCAST, Ethertype, PacketSocket, PacketSocketError
@@ -71,6 +40,7 @@ PORT = 33_221
 FLOW = Flow(STATION.ip, PHONE, PORT)
 PATIENCE_S = 0.5  # after which what has not come is taken for dropped
 WHOLE_FRAME = 65_535
+LINK_EVENTS = 1  # RTNLGRP_LINK
 SMALL_BUFFER_BYTES = 8192  # for an answer, but not for twenty events
 NEW_NAMESPACE = 0x4000_0000  # CLONE_NEWNET
 EVERY_ETHERTYPE = 3
@@ -177,7 +147,7 @@ def bring_up(world: World) -> None:
 
     async def test(netlink: Netlink) -> None:
         isolate("ferry0")
-        index = (await link_named(netlink, "ferry0")).index
+        index = if_nametoindex("ferry0")
         await set_up(netlink, index)
         await add_address(netlink, index, STATION)
         await add_route(netlink, index, GROUP, STATION.ip)
@@ -198,7 +168,7 @@ def until_up(name: str) -> None:
         changed = aio.Event()
         netlink.on_event = lambda message: changed.set()
         netlink.join(LINK_EVENTS)
-        while (await link_named(netlink, name)).operational_state is not OperationalState.UP:
+        while (await link_at(netlink, if_nametoindex(name))).operational_state is not OperationalState.UP:
             await changed.wait()
             changed.clear()
 
@@ -244,63 +214,48 @@ def capture(namespace: int, interface: str, patience_s: float = PATIENCE_S) -> I
 
 def test_what_we_make_is_what_ip_shows(world: World) -> None:
     async def test(netlink: Netlink) -> None:
-        index = (await link_named(netlink, "ferry0")).index
-        await set_name(netlink, index, "ferry1")
-        await set_address(netlink, index, bytes.fromhex("020000000111"))
+        index = if_nametoindex("ferry0")
         await set_up(netlink, index)
         await add_address(netlink, index, STATION)
         await add_route(netlink, index, GROUP, STATION.ip)
-        known = Neighbour(index, PHONE, PHONE_MAC, NeighbourState.PERMANENT)
-        await set_neighbour(netlink, known)
+        await set_neighbour(netlink, index, PHONE, PHONE_MAC)
 
-        (shown,) = json.loads(call("ip", "-json", "address", "show", "ferry1"))
-        link = await link_named(netlink, "ferry1")
-        assert (shown["ifindex"], shown["address"], shown["mtu"]) == (link.index, link.address.hex(":"), link.mtu)
+        (shown,) = json.loads(call("ip", "-json", "address", "show", "ferry0"))
+        link = await link_at(netlink, index)
+        assert (shown["ifindex"], shown["ifname"]) == (link.index, link.name)
         assert shown["operstate"] == "UP" == link.operational_state.name
         ours = [each for each in shown["addr_info"] if each["family"] == "inet"]
         assert [(each["local"], each["prefixlen"], each.get("noprefixroute")) for each in ours] == [
             (str(STATION.ip), 24, True)
         ]
-        (route,) = json.loads(call("ip", "-json", "route", "show", "dev", "ferry1"))
+        (route,) = json.loads(call("ip", "-json", "route", "show", "dev", "ferry0"))
         assert (route["dst"], route["prefsrc"], route["metric"]) == (str(GROUP), str(STATION.ip), LAST_METRIC)
-        (neighbour,) = json.loads(call("ip", "-json", "neighbour", "show", "dev", "ferry1"))
+        (neighbour,) = json.loads(call("ip", "-json", "neighbour", "show", "dev", "ferry0"))
         assert (neighbour["dst"], neighbour["lladdr"], neighbour["state"]) == (
             str(PHONE),
             PHONE_MAC.hex(":"),
             ["PERMANENT"],
         )
 
-        assert await addresses(netlink, index) == [Address(index, STATION)]
-        assert await routes(netlink, index) == [Route(index, GROUP, STATION.ip, metric=LAST_METRIC)]
-        assert await neighbours(netlink, index) == [known]
-
     with_netlink(ROUTE, test)
 
 
-async def once(code: int, do: Callable[[], Awaitable[None]]) -> None:
-    """Do what the kernel refuses with `code` when it is done again."""
-    await do()
-    with pytest.raises(NetlinkError) as refused:
-        await do()
-    assert refused.value.code == code
-
-
-def test_what_we_made_we_can_take_away_once(world: World) -> None:
-    bring_up(world)
-
+def test_a_link_is_called_something_switched_off_and_called_nothing_again(world: World) -> None:
     async def test(netlink: Netlink) -> None:
-        index = (await link_named(netlink, "ferry0")).index
-        await set_neighbour(netlink, Neighbour(index, PHONE, PHONE_MAC, NeighbourState.REACHABLE))
-        await once(errno.ENOENT, lambda: delete_neighbour(netlink, index, PHONE))
-        await once(errno.ESRCH, lambda: delete_route(netlink, index, GROUP))
-        await once(errno.EADDRNOTAVAIL, lambda: delete_address(netlink, index, STATION))
-        assert not await routes(netlink, index)
-        assert not await addresses(netlink, index)
-        assert not any(each.address == PHONE for each in await neighbours(netlink, index))
+        index = if_nametoindex("ferry0")
+        await set_up(netlink, index)
+        await set_alias(netlink, index, "zum Händler".encode())
         await set_down(netlink, index)
-        link = await link_named(netlink, "ferry0")
+        (shown,) = json.loads(call("ip", "-json", "link", "show", "ferry0"))
+        link = await link_at(netlink, index)
+        assert link.alias.decode() == shown["ifalias"] == "zum Händler"
         assert not link.is_up
         assert link.operational_state is OperationalState.DOWN
+        await set_alias(netlink, index, b"")
+        assert (await link_at(netlink, index)).alias == b""
+        assert "alias" not in call("ip", "link", "show", "ferry0")
+        with pytest.raises(NetlinkError):
+            await set_alias(netlink, index, bytes(256))
 
     with_netlink(ROUTE, test)
 
@@ -309,31 +264,11 @@ def test_what_is_there_already_is_said_to_be(world: World) -> None:
     bring_up(world)
 
     async def test(netlink: Netlink) -> None:
-        index = (await link_named(netlink, "ferry0")).index
+        index = if_nametoindex("ferry0")
         for again in (add_address(netlink, index, STATION), add_route(netlink, index, GROUP, STATION.ip)):
             with pytest.raises(NetlinkError) as refused:
                 await again
             assert refused.value.code == errno.EEXIST
-
-    with_netlink(ROUTE, test)
-
-
-def test_events_tell_what_happens_also_by_ourselves(world: World) -> None:
-    async def test(netlink: Netlink) -> None:
-        seen: list[Any] = []
-        netlink.on_event = lambda message: seen.append(parse_event(message))
-        netlink.join(LINK_EVENTS)
-        netlink.join(ADDRESS_EVENTS)
-        index = (await link_named(netlink, "ferry0")).index
-        await set_up(netlink, index)
-        await add_address(netlink, index, STATION)
-        await delete_address(netlink, index, STATION)
-        call("ip", "link", "delete", "ferry0")
-        while not any(isinstance(each, LinkGone) and each.link.index == index for each in seen):
-            await aio.sleep_ms(10)
-        ours = Address(index, STATION)
-        assert seen.index(AddressAdded(ours)) < seen.index(AddressGone(ours))
-        assert any(isinstance(each, LinkChanged) and each.link.index == index and each.link.is_up for each in seen)
 
     with_netlink(ROUTE, test)
 
@@ -398,7 +333,7 @@ def test_what_another_process_shouts_is_no_event(world: World) -> None:
         netlink.join(LINK_EVENTS)
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, ROUTE) as stranger:
             stranger.sendto(build_message(16, 0, 0, bytes(16)), (0, 1 << LINK_EVENTS - 1))
-        await link_named(netlink, "ferry0")
+        await links(netlink)
         assert seen == []
 
     with_netlink(ROUTE, test)
@@ -414,7 +349,7 @@ def test_lost_events_are_told(world: World) -> None:
             call("ip", "link", "set", "ferry0", state)
         while not overruns:
             await aio.sleep_ms(10)
-        assert (await link_named(netlink, "ferry0")).name == "ferry0"
+        assert (await link_at(netlink, if_nametoindex("ferry0"))).name == "ferry0"
 
     with_netlink(ROUTE, test)
 

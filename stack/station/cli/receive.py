@@ -11,7 +11,7 @@ entered in the journal in DIR/.ferry/.
 import argparse
 from pathlib import Path
 
-from stack.station.cli.arguments import add_radio, address, station_name
+from stack.station.cli.arguments import add_radio, add_wifi, address, station_name, wifi_settings
 from stack.station.exit_status import ExitStatus
 
 NAME = "receive"
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="ask",
         help="take every offer, or ask at the terminal; without a terminal `ask` refuses (default: ask)",
     )
+    add_wifi(parser)
     add_radio(parser)
 
 
@@ -62,20 +63,24 @@ def _from_peer(options: argparse.Namespace) -> int:
 
 def _from_air(options: argparse.Namespace) -> int:
     from stack.alliance.advertisement import for_station
-    from stack.link.nl80211_backend import open_backend
     from stack.station.air_reception import AirReception
     from stack.station.bluetooth import capturing, draw_short_id, open_radio, random_address
     from stack.station.console import Console
     from stack.station.control_loop import run_until_signal
+    from stack.station.radio_owner import open_backend
     from stack.storage.spool import Spool
 
     console = Console(options.json)
+    settings = wifi_settings(options)
     advertisement = for_station(options.name, draw_short_id())
     with Spool(options.into) as spool, capturing(options.capture) as capture:
         reception = AirReception(console, spool, options.into, accept_all=options.accept == "all", once=options.once)
 
         async def receive() -> None:
-            async with open_backend() as backend, open_radio(options.hci, random_address(), capture) as radio:
+            async with (
+                open_backend(settings, options.supplicant) as backend,
+                open_radio(options.hci, random_address(), capture) as radio,
+            ):
                 await reception.run(radio, backend, advertisement)
 
         interrupted = run_until_signal(receive())

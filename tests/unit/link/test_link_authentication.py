@@ -52,7 +52,7 @@ class PaperPort:
 
 def meeting(gtk: Gtk = GTK) -> tuple[PaperPort, Authentication]:
     port = PaperPort(Authenticator(GROUP, gtk=gtk))
-    return port, Authentication(port, Supplicant(GROUP, SNONCE, now=now_ms()), now_ms)
+    return port, Authentication(port, Supplicant(GROUP, lambda: SNONCE, now=now_ms()), now_ms)
 
 
 def test_the_keys_come_in_this_order() -> None:
@@ -87,7 +87,7 @@ def test_a_rekey_is_answered_while_the_link_lives() -> None:
     ("comes", "reason"),
     [
         ([], Reason.TIMED_OUT),
-        (["m1", "m1", "m1"], Reason.WRONG_PASSPHRASE),
+        (["m1"] * 4, Reason.WRONG_PASSPHRASE),
         (["m1", DisconnectedError(15, by_peer=True)], Reason.WRONG_PASSPHRASE),
         ([DisconnectedError(3, by_peer=True)], Reason.LOST),
     ],

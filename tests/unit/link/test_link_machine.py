@@ -78,6 +78,15 @@ def test_being_turned_away_is_tried_again_while_there_is_time() -> None:
     assert machine.reason is Reason.REFUSED
 
 
+@pytest.mark.parametrize(("late_ms", "reason"), [(0, Reason.REFUSED), (-1, Reason.TIMED_OUT)])
+def test_the_end_of_all_time_is_the_fault_of_what_turned_us_away(late_ms: int, reason: Reason) -> None:
+    machine = machine_in(State.JOINING)
+    machine.fire(Input.RETRY, 100, Reason.REFUSED)
+    machine.fire(Input.DONE, 200)
+    machine.fire(Input.TIMEOUT, DEFAULT_LIMITS.in_all_ms + late_ms)
+    assert machine.reason is reason
+
+
 def test_no_state_outlives_the_whole() -> None:
     machine = machine_in(State.SCANNING)
     late_ms = DEFAULT_LIMITS.in_all_ms - 10

@@ -1,6 +1,7 @@
 """The manager over a backend made of paper: each step's ends, the retries, and home from everywhere."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from board import aio
 from drivers.errors import RadioError
-from stack.link.backend import Addresses, Network, Offer
+from drivers.netlink.message import OverrunError
+from stack.link.backend import Addresses, Loss, Network, Offer
 from stack.link.machine import Limits, State
 from stack.link.manager import Link, LinkManager
 from stack.link.plan import Memory
@@ -17,15 +19,22 @@ from tests.unit.drivers.controller import now_ms, run
 
 OFFER = Offer("DIRECT-ab", "12345678", 4711, 2437)
 NETWORK = Network(b"DIRECT-ab", b"\2\0\0\0\0\1", 2437, -50, b"rsn")
+WEAKER = replace(NETWORK, bssid=b"\2\0\0\0\0\2", signal_dbm=-60)
+ELSEWHERE = replace(NETWORK, bssid=b"\2\0\0\0\0\3", frequency_mhz=5180)
 ADDRESSES = Addresses(IPv4Address("192.168.49.61"), 24, IPv4Address("192.168.49.1"))
 WAY = ["prepare", "scan", "associate", "handshake", "address", "admit", "close"]
 
 
 class PaperBackend:
-    """Notes what is done. `troubles` are raised one after the other by the step that they name; 0 hangs for ever."""
+    """Notes what is done. `troubles` are raised one after the other by the step that they name.
 
-    def __init__(self, **troubles: list[Any]) -> None:
-        self.lost = aio.Event()
+    0 hangs for ever, 1 too, and the connection ends.
+    """
+
+    def __init__(self, *networks: Network, **troubles: list[Any]) -> None:
+        self.lost = Loss()
+        self.associated: list[Network] = []
+        self._networks = networks or (NETWORK,)
         self.done: list[str] = []
         self.scanned: list[tuple[int, ...]] = []
         self._troubles = troubles
@@ -37,7 +46,9 @@ class PaperBackend:
     async def _do(self, step: str) -> None:
         self.done.append(step)
         trouble = self._troubles[step].pop(0) if self._troubles.get(step) else None
-        if trouble == 0:
+        if trouble in (0, 1):
+            if trouble:
+                self.lost.set()
             await aio.Event().wait()
         elif trouble is not None:
             raise trouble
@@ -52,9 +63,11 @@ class PaperBackend:
         self.scanned.append(tuple(frequencies_mhz))
         await aio.sleep_ms(50)
         await self._do("scan")
-        return [NETWORK] if NETWORK.frequency_mhz in frequencies_mhz else []
+        return [each for each in self._networks if each.frequency_mhz in frequencies_mhz]
 
     async def associate(self, network: Network) -> None:
+        self.lost.clear()
+        self.associated.append(network)
         await self._do("associate")
 
     async def handshake(self) -> None:
@@ -122,9 +135,8 @@ def test_what_may_pass_is_tried_again(step: str, reason: Reason) -> None:
 
 FINAL = [
     ("prepare", Reason.RADIO_BUSY),
-    ("scan", Reason.NOT_WPA2),
+    ("scan", Reason.RADIO_OFF),
     ("associate", Reason.TOO_WEAK),
-    ("handshake", Reason.WRONG_PASSPHRASE),
     ("address", Reason.BAD_ADDRESS),
     ("admit", Reason.RADIO_TROUBLE),
 ]
@@ -137,6 +149,73 @@ def test_what_stays_is_told_at_once(step: str, reason: Reason) -> None:
         join(backend)
     assert told.value.reason is reason
     assert backend.done == [*WAY[: WAY.index(step) + 1], "close"]
+
+
+ROUND = [(2437,), (2412,), (5180,), (5260,)]
+
+
+def test_a_wrong_passphrase_is_told_when_a_round_has_found_no_other_network() -> None:
+    backend = PaperBackend(handshake=[LinkError(Reason.WRONG_PASSPHRASE, "because")])
+    with pytest.raises(LinkError, match="because") as told:
+        join(backend)
+    assert told.value.reason is Reason.WRONG_PASSPHRASE
+    assert backend.associated == [NETWORK]
+    assert backend.scanned == [(2437,), *ROUND]
+
+
+@pytest.mark.parametrize("right", [WEAKER, ELSEWHERE])
+def test_another_network_of_that_name_may_take_the_passphrase(right: Network) -> None:
+    backend = PaperBackend(NETWORK, right, handshake=[LinkError(Reason.WRONG_PASSPHRASE)])
+    link, _ = join(backend)
+    assert link.frequency_mhz == right.frequency_mhz
+    assert backend.associated == [NETWORK, right]
+
+
+def test_a_network_that_cannot_be_joined_does_not_hide_another() -> None:
+    backend = PaperBackend(ELSEWHERE, scan=[LinkError(Reason.NOT_WPA2)])
+    join(backend)
+    assert backend.associated == [ELSEWHERE]
+
+
+def test_a_round_that_found_nothing_else_says_what_is_wrong() -> None:
+    backend = PaperBackend(replace(NETWORK, frequency_mhz=2484), scan=[LinkError(Reason.NOT_WPA2, "it is open")])
+    with pytest.raises(LinkError, match="it is open") as told:
+        join(backend)
+    assert told.value.reason is Reason.NOT_WPA2
+    assert backend.scanned == ROUND
+
+
+def test_an_obstacle_is_told_when_the_time_ends_the_round() -> None:
+    backend = PaperBackend(scan=[LinkError(Reason.NOT_WPA2, "it is open"), 0])
+    with pytest.raises(LinkError, match="it is open") as told:
+        join(backend, limits=Limits(scan_ms=200))
+    assert told.value.reason is Reason.NOT_WPA2
+
+
+def test_an_obstacle_on_the_way_is_not_to_blame_for_what_comes_later() -> None:
+    backend = PaperBackend(ELSEWHERE, scan=[LinkError(Reason.NOT_WPA2, "it is open")], address=[0])
+    with pytest.raises(LinkError) as told:
+        join(backend)
+    assert (told.value.reason, told.value.detail) == (Reason.NO_ADDRESS, "")
+
+
+def test_who_turned_us_away_is_tried_after_the_other() -> None:
+    backend = PaperBackend(NETWORK, WEAKER, associate=[LinkError(Reason.REFUSED)] * 2)
+    join(backend)
+    assert backend.associated == [NETWORK, WEAKER, NETWORK]
+
+
+def test_a_connection_that_ends_before_there_is_an_address_is_made_again() -> None:
+    backend = PaperBackend(address=[1])
+    join(backend)
+    assert backend.done.count("associate") == 2
+
+
+@pytest.mark.parametrize("step", ["scan", "associate", "handshake", "address"])
+def test_events_that_were_lost_are_no_dead_radio(step: str) -> None:
+    backend = PaperBackend(**{step: [OverrunError("The kernel was faster")]})
+    join(backend)
+    assert backend.done.count(step) == 2
 
 
 @pytest.mark.parametrize("step", WAY[:-1])

@@ -11,8 +11,6 @@ from board.errors import LocalProtocolError
 from drivers.netlink import attributes as netlink
 from drivers.netlink.attributes import Attributes, NetlinkFormatError, attribute, build, parse, split
 
-# ruff: noqa: RUF009 - `attribute` declares a field as `dataclasses.field` does, it is no default
-
 
 @dataclass(frozen=True, slots=True)
 class Inner(Attributes):

@@ -102,7 +102,7 @@ async def shake_hands(
     rsn = parse_bss(bss.elements).rsn_element
     assert rsn
     association = Association(network_of(world, bss, passphrase).pmk, interface.address, bss.bssid, OWN_RSN, rsn)
-    supplicant = Supplicant(association, os.urandom(32), now=boottime_ms())
+    supplicant = Supplicant(association, lambda: os.urandom(32), now=boottime_ms())
     while supplicant.state is not handshake.State.AUTHORISED:
         for effect in supplicant.frame_received(await station.receive_eapol(), boottime_ms()):
             await carry_out(station, supplicant, effect)

@@ -1,6 +1,7 @@
 """Virtual interfaces: the plan beside what there is, made, undone, swept; and a machine without Wi-Fi."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -77,6 +78,28 @@ def test_no_room_is_told_with_the_chips_reason() -> None:
             plan(world.wiphy, await interfaces(world.radio), 2437)
 
     with_chip(Kind.FULLMAC, test)
+
+
+def test_a_chip_without_p2p_is_not_blamed_for_that() -> None:
+    async def test(world: FakeWorld) -> None:
+        wiphy = replace(world.wiphy, interface_types=frozenset({STATION}))
+        with pytest.raises(NoRoomError, match="cannot be station beside what it is already"):
+            plan(wiphy, await interfaces(world.radio), 2437)
+
+    with_chip(Kind.FULLMAC, test)
+
+
+def test_cancelled_while_it_is_made_an_interface_is_taken_away_again() -> None:
+    async def test(world: FakeWorld) -> None:
+        making = aio.create_task(create(world.radio, 1, STATION, HOME_ADDRESS))
+        while Command.NEW_INTERFACE not in [command for command, _ in world.chip.asked]:
+            await aio.sleep_ms(0)
+        making.cancel()
+        with pytest.raises(aio.CancelledError):
+            await making
+        assert world.names() == {"wlan0"}
+
+    with_chip(Kind.SOFTMAC, test)
 
 
 def test_interfaces_of_other_chips_take_no_room() -> None:

@@ -7,7 +7,7 @@ import pytest
 from board import aio
 from drivers.nl80211.constants import Command
 from drivers.nl80211.errors import RegulatoryError
-from drivers.nl80211.regulatory import domain, set_country
+from drivers.nl80211.regulatory import INTERSECTION, domain, set_country
 from tests.unit.nl80211.chip import Kind
 from tests.unit.nl80211.fake_world import FakeWorld, with_chip
 
@@ -49,6 +49,27 @@ def test_the_country_that_holds_already_needs_no_event() -> None:
     with_chip(Kind.FULLMAC, test)
 
 
+def test_the_country_that_holds_already_is_not_set() -> None:
+    async def test(world: FakeWorld) -> None:
+        world.chip.country = "DE"
+        await set_country(world.radio, world.wiphy, "DE")
+        assert Command.REQ_SET_REG not in [command for command, _ in world.chip.asked]
+
+    with_chip(Kind.FULLMAC, test)
+
+
+def test_what_an_access_point_adds_to_the_country_is_good_enough() -> None:
+    async def test(world: FakeWorld) -> None:
+        setting = aio.create_task(set_country(world.radio, world.wiphy, "DE", timeout_ms=50))
+        world.chip.known_countries = ()
+        for _ in range(5):
+            await aio.sleep_ms(0)
+        world.chip.country_changes(INTERSECTION)
+        assert (await setting).country == INTERSECTION
+
+    with_chip(Kind.FULLMAC, test)
+
+
 def test_a_country_that_the_kernel_does_not_know_is_told() -> None:
     async def test(world: FakeWorld) -> None:
         with pytest.raises(RegulatoryError, match="stays with the rules of '00'") as caught:
@@ -74,7 +95,7 @@ def test_the_change_of_somebody_else_is_not_ours() -> None:
             await aio.sleep_ms(0)
         world.chip.country_changes("US")
         assert (await setting).country == "DE"
-        assert [command for command, _ in world.chip.asked].count(Command.GET_REG) == 3  # and no busy waiting
+        assert [command for command, _ in world.chip.asked].count(Command.GET_REG) == 4  # and no busy waiting
 
     with_chip(Kind.FULLMAC, test)
 

@@ -1,7 +1,10 @@
 """A supplicant and its authenticator, as far along as a test wants them."""
 
+from itertools import count
+
 from stack.wlan.eapol import Gtk
 from stack.wlan.handshake import Association, Effect, Limits, SendEapol, State, Supplicant
+from stack.wlan.keys import NONCE_BYTES
 from stack.wlan.rsn import PSK_CCMP_ELEMENT, Akm, Rsn, build_rsn
 from tests.unit.wlan.authenticator import Authenticator
 
@@ -18,7 +21,8 @@ NEXT_GTK = Gtk(2, b"N" * 16)
 
 
 def started(limits: Limits | None = None) -> tuple[Supplicant, Authenticator]:
-    return Supplicant(GROUP, SNONCE, now=0, limits=limits or Limits()), Authenticator(GROUP, gtk=GTK)
+    nonces = (bytes((number,)) * NONCE_BYTES for number in count(SNONCE[0]))
+    return Supplicant(GROUP, lambda: next(nonces), now=0, limits=limits or Limits()), Authenticator(GROUP, gtk=GTK)
 
 
 def met() -> tuple[Supplicant, Authenticator]:

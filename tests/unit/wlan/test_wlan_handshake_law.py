@@ -30,7 +30,7 @@ from stack.wlan.handshake import (
     Supplicant,
 )
 from tests.unit.wlan.authenticator import Authenticator
-from tests.unit.wlan.pair import GTK, NEXT_GTK, SNONCE, authorised, met, started
+from tests.unit.wlan.pair import GTK, NEXT_GTK, SNONCE, authorised, met, sent, started
 
 RULES = handshake._RULES
 
@@ -66,10 +66,11 @@ def test_keys_are_installed_by_the_messages_that_may() -> None:
     assert installing == {
         (State.AWAITING_M3, Input.M3),
         (State.AUTHORISED, Input.M3),
+        (State.AUTHORISED, Input.M3_AGAIN),
         (State.AUTHORISED, Input.GROUP_1),
     }
-    pairwise = [where for where, rule in RULES.items() if Supplicant._install_pairwise in rule.do]
-    assert pairwise == [(State.AWAITING_M3, Input.M3)]
+    pairwise = {where for where, rule in RULES.items() if Supplicant._install_pairwise in rule.do}
+    assert pairwise == {(State.AWAITING_M3, Input.M3), (State.AUTHORISED, Input.M3)}
 
 
 def _fresh(state: State) -> Supplicant:
@@ -104,24 +105,30 @@ def test_frames_without_a_valid_mic_never_install(frames: list[bytes], state: St
         for effect in supplicant.frame_received(frame, 0):
             # Message 1 has no MIC; it may make us answer, and that is all.
             assert isinstance(effect, SendEapol | Discarded)
-            assert isinstance(effect, Discarded) or before is not State.AUTHORISED
     assert (supplicant.state is State.AUTHORISED) == (before is State.AUTHORISED)
     assert supplicant.state is not State.FAILED
 
 
 GTKS = (GTK, NEXT_GTK, Gtk(1, b"O" * 16), Gtk(3, NEXT_GTK.key))
 PLAYS = st.one_of(
-    st.tuples(st.just("message 1"), st.just(0)),
+    st.tuples(st.just("message 1"), st.sampled_from((b"A" * 32, b"A" * 32, b"B" * 32))),
     st.tuples(st.just("message 3"), st.just(0)),
+    st.tuples(st.just("change"), st.just(0)),
     st.tuples(st.just("group"), st.integers(0, len(GTKS) - 1)),
     st.tuples(st.just("again"), st.integers(0, 20)),
     st.tuples(st.just("forged"), forged()),
 )
 
 
-def _frame(play: tuple[str, int | bytes], authenticator: Authenticator, said: list[bytes]) -> bytes:
+def _frame(
+    play: tuple[str, int | bytes], supplicant: Supplicant, authenticator: Authenticator, said: list[bytes]
+) -> bytes:
     match play:
-        case "message 1", _:
+        case "change", _:
+            authenticator.anonce = len(said).to_bytes(32)
+            return authenticator.receive(sent(supplicant.frame_received(authenticator.m1(), 0))) or b""
+        case "message 1", bytes(anonce):
+            authenticator.anonce = anonce
             return authenticator.m1()
         case "message 3", _:
             return authenticator.m3()
@@ -140,16 +147,19 @@ def test_whatever_is_played_no_key_goes_in_twice_or_unproven(
 ) -> None:
     """A right authenticator, an echo and a forger, in any order."""
     supplicant, authenticator = start()
+    installed = [authenticator.keys.tk] if start is authorised else []
     said: list[bytes] = []
     done: list[Effect] = []
     for play in plays:
-        said.append(_frame(play, authenticator, said))
+        said.append(_frame(play, supplicant, authenticator, said))
         effects = supplicant.frame_received(said[-1], 0)
         if any(isinstance(each, InstallPairwise | InstallGroup | Authorised) for each in effects):
             assert has_good_mic(authenticator.keys.kck, said[-1])
         done += effects
     counts = Counter(type(each) for each in done)
-    assert counts[InstallPairwise] == counts[Authorised] <= (start is met)
+    assert counts[Authorised] <= (start is met)
+    installed += [each.key for each in done if isinstance(each, InstallPairwise)]
+    assert len(installed) == len(set(installed))
     assert counts[Failed] == 0
     _check_group_keys([each for each in done if isinstance(each, InstallGroup)], start is authorised)
     _check_counters([parse_key_frame(each.frame) for each in done if isinstance(each, SendEapol)])
