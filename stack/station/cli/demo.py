@@ -7,8 +7,13 @@ Run it again and the files are recognised as already safe; delete one and it is 
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from stack.station.cli.arguments import sink_url
 from stack.station.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from stack.station.console import Console
 
 NAME = "demo"
 HELP = "a virtual phone sends photos to a station on this machine"
@@ -20,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", metavar="DIR", type=Path, default=Path("ferry-demo/received"), help="default: ferry-demo/received"
     )
+    parser.add_argument("--to", metavar="URL", type=sink_url, help="forward the files to a folder or a server")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,4 +58,26 @@ def run(options: argparse.Namespace) -> int:
         view.close()
     status = report(console, receipt, options.into)
     console.say(table(receipt, options.into), "table")
+    if options.to and status is ExitStatus.SAFE:
+        return _forward(console, options.into, options.to)
     return ExitStatus.INTERRUPTED if interrupt.came and status is not ExitStatus.SAFE else status
+
+
+def _forward(console: "Console", spool: Path, url: str) -> int:
+    """Bring the files to a sink, which is prepared if it is new."""
+    from contextlib import closing
+
+    from stack.station.forwarding import forward, sink_settings
+    from stack.station.identity import station_id
+    from stack.storage.forward.forwarder import Settings
+    from stack.storage.library.rules import Rules
+    from stack.storage.sinks.opening import open_sink
+    from stack.storage.sinks.url import parse
+
+    with closing(open_sink(parse(url), station_id())) as sink:
+        sink.initialise()
+    settings = Settings(sinks=[sink_settings(url)], station=station_id(), patience_s=0.0)
+    is_all_safe, interrupted = forward(console, spool, settings, Rules())
+    if interrupted:
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.SAFE if is_all_safe else ExitStatus.ERROR

@@ -20,10 +20,7 @@ from stack.station.cli.arguments import days, hours, library_rule, megabytes_per
 from stack.station.exit_status import ExitStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from stack.storage.forward.forwarder import Settings
-    from stack.storage.library.rules import Rules
 
 NAME = "forward"
 HELP = "carry what was received to a NAS, a disk or a store"
@@ -73,47 +70,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Forward."""
-    import random
-    from contextlib import closing
-    from datetime import datetime
-
     from stack.station.console import Console
-    from stack.station.forward_view import ForwardView
-    from stack.station.interrupt import cancel_on_signals
-    from stack.storage.forward.forwarder import Forwarder
-    from stack.storage.forward.ledger import Ledger
-    from stack.storage.forward.placing import Placing
-    from stack.storage.forward.source import Source
-    from stack.storage.library.library import Library
-    from stack.storage.library.metadata_reader import MetadataReader
+    from stack.station.forwarding import forward
+    from stack.storage.library.rules import Rules
 
-    console = Console(options.json)
-    zone = datetime.now().astimezone().tzinfo
-    assert zone is not None
-    settings = _settings(options)
-    with Source(options.folder) as source, closing(Ledger(source.journal_path)) as ledger, MetadataReader() as reader:
-        source.claim()
-        placing = Placing(source, ledger, Library(_rules(options), zone), reader, _good_now)
-        view = ForwardView(console, sum(each.size_bytes for each in ledger.spooled()) * len(settings.sinks))
-        forwarder = Forwarder(source, ledger, placing, settings, view, random.random)
-        with cancel_on_signals(forwarder.stop) as interrupt:
-            is_all_safe = forwarder.run()
-        ledger.checkpoint()
-        view.close(is_all_safe=is_all_safe)
-    if interrupt.came:
+    rules = Rules(tuple(options.rules), *([options.path] if options.path else []))
+    is_all_safe, interrupted = forward(Console(options.json), options.folder, _settings(options), rules)
+    if interrupted:
         return ExitStatus.INTERRUPTED
     return ExitStatus.SAFE if is_all_safe else ExitStatus.ERROR
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
+    from stack.station.forwarding import sink_settings
     from stack.station.identity import station_id
     from stack.storage.forward.forwarder import Settings
-    from stack.storage.forward.lane import SinkSettings
     from stack.storage.forward.policy import Demand
-    from stack.storage.sinks.url import parse
 
     return Settings(
-        sinks=[SinkSettings(str(parse(url)), url) for url in options.sinks],
+        sinks=[sink_settings(url) for url in options.sinks],
         station=station_id(),
         demand=Demand(options.policy),
         keep_days=options.keep,
@@ -122,16 +97,3 @@ def _settings(options: argparse.Namespace) -> "Settings":
         hooks=options.hooks,
         patience_s=60.0 if options.patience_s is None else options.patience_s,
     )
-
-
-def _good_now() -> "datetime | None":
-    from board.clock import wall, wall_is_good
-
-    now = wall()
-    return now if wall_is_good(now) else None
-
-
-def _rules(options: argparse.Namespace) -> "Rules":
-    from stack.storage.library.rules import Rules
-
-    return Rules(tuple(options.rules), *([options.path] if options.path else []))
