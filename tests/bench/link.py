@@ -1,8 +1,8 @@
 """From "link info received" to "TCP connected to the phone": our link manager beside wpa_supplicant and udhcpc.
 
-In the lab's guest, by turns, on a channel that is drawn for each run and that neither of them knows; for comparison
-ours when the phone has told the channel. The phone's DHCP server looks for two seconds whether an address is free
-before it offers one, and both wait for it.
+In the lab's guest, by turns, on a channel that is drawn for each run and that neither of them knows. Ours once more
+when the phone has told the channel, for comparison and beside what the air needs for that. The phone's DHCP server
+looks for two seconds whether an address is free before it offers one, and everybody waits for it.
 """
 
 import json
@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.measure import BenchError, say
+from tests.bench.air_time import air_time
+from tests.bench.measure import BenchError, need, say
 from tests.bench.report import Report, number, table, verdict
 from tests.lab.guest import Guest
 from tests.lab.tools import LabError
@@ -26,6 +27,7 @@ def bench(report: Report, *, quick: bool) -> None:
     """Race and print. Raises `BenchError` where there is no lab."""
     if os.geteuid() != 0:
         raise BenchError("the lab needs root")
+    need("tshark")
     runs, seed = _QUICK_RUNS if quick else _RUNS, random.randrange(10_000)
     say(f"link: {runs} runs in the lab, seed {seed}")
     try:
@@ -47,6 +49,7 @@ def bench(report: Report, *, quick: bool) -> None:
             ("wpa_supplicant + udhcpc", number(median(theirs), 0), "1"),
         ],
     )
+    air_time(report, [each["ours_knowing"] for each in results], seed)
 
 
 def _race(runs: int, seed: int) -> list[dict[str, Any]]:

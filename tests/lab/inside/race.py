@@ -1,7 +1,8 @@
 """Joins the phone's group by turns, with our link manager and with wpa_supplicant and udhcpc: `... race RUNS SEED`.
 
 The clock runs from "link info received" to "TCP connected to the phone's port". Both know SSID and passphrase and not
-the channel, which is drawn for each run; both programs run already. Prints a JSON line a run, times in milliseconds.
+the channel, which is drawn for each run; both programs run already. Ours then joins again, with the channel told,
+while the air is recorded. Prints a JSON line a run, times in milliseconds.
 """
 
 import json
@@ -10,7 +11,9 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from board import aio
 from stack.link.backend import Offer
@@ -18,6 +21,7 @@ from stack.link.machine import State
 from stack.link.manager import LinkManager
 from stack.link.nl80211_backend import Nl80211Backend, open_backend
 from stack.link.plan import Memory
+from tests.lab.inside.air import address_of, recorded
 from tests.lab.inside.station import lease_script
 from tests.lab.inside.supplicant import Supplicant
 from tests.lab.inside.world import PHONE_ADDRESS, PHONE_NAMESPACE, RUN, Group, Phone, run, wait_until
@@ -34,9 +38,9 @@ _THEIRS = "theirs0"
 _LIMIT_S = 60.0
 
 
-async def ours(backend: Nl80211Backend, group: Group, *, knows_channel: bool) -> dict[str, float]:
-    """Join with our manager; return when each state began, and when TCP was connected."""
-    began = time.monotonic()
+async def ours(backend: Nl80211Backend, group: Group, *, knows_channel: bool) -> dict[str, Any]:
+    """Join with our manager; return when each state began, when TCP was connected, and for a recording who and when."""
+    began_utc_s, began = time.time(), time.monotonic()
     times: dict[str, float] = {}
 
     def told(state: State) -> None:
@@ -47,7 +51,8 @@ async def ours(backend: Nl80211Backend, group: Group, *, knows_channel: bool) ->
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.interface.encode())
             connection.connect((PHONE_ADDRESS, PORT))
-            return {**times, "connected": _ms_since(began)}
+            times["connected"] = _ms_since(began)
+            return {**times, "began_utc_s": began_utc_s, "station": address_of(link.interface)}
 
 
 def theirs(group: Group) -> float:
@@ -81,10 +86,13 @@ async def race(runs: int, seed: int) -> None:
             group = Group(frequency_mhz=dice.choice(FREQUENCIES_MHZ))
             phone.host_group(group)
             with subprocess.Popen(["ip", "netns", "exec", PHONE_NAMESPACE, sys.executable, "-c", _SERVE]) as server:
+                unknowing = await ours(backend, group, knows_channel=False)
+                with recorded() as recording:
+                    knowing = await ours(backend, group, knows_channel=True)
                 result = {
                     "frequency_mhz": group.frequency_mhz,
-                    "ours": await ours(backend, group, knows_channel=False),
-                    "ours_knowing": await ours(backend, group, knows_channel=True),
+                    "ours": unknowing,
+                    "ours_knowing": {**knowing, **asdict(recording)},
                     "theirs_ms": theirs(group),
                 }
                 server.kill()
