@@ -5,7 +5,7 @@ bin=.venv/bin
 mkdir -p build
 
 # command:package of Debian
-needs="javac:default-jdk-headless bsdtar:libarchive-tools zip:zip strace:strace curl:curl tshark:tshark"
+needs="javac:default-jdk-headless bsdtar:libarchive-tools zip:zip strace:strace curl:curl tshark:tshark exiftool:libimage-exiftool-perl"
 missing= packages=
 for need in $needs; do
 	command -v "${need%%:*}" >/dev/null || { missing="$missing ${need%%:*}"; packages="$packages ${need#*:}"; }

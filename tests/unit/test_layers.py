@@ -64,6 +64,16 @@ SANS_IO = [
     "stack/ble/scanning.py",
     "stack/ble/uuids.py",
     "stack/ip",
+    *(
+        f"stack/storage/library/{name}.py"
+        for name in (
+            *("boxes", "collisions", "dates", "errors", "exif_block", "grouping", "heif_item", "kinds", "library"),
+            *("metadata", "movie", "name_dates", "rules", "template"),
+        )
+    ),
+    "stack/storage/forward/manifest.py",
+    "stack/storage/forward/messages.py",
+    "stack/storage/forward/policy.py",
     "stack/link/joinable.py",
     "stack/link/machine.py",
     "stack/link/plan.py",
@@ -81,7 +91,9 @@ OUR_SHELLS = {"board.aio", "board.clock"}
 HEAVY = {"cryptography", "h11", "wsproto", "tqdm", "PIL", "ssl", "sqlite3", "zlib_ng", "asyncio", "hashlib"} | {
     "bleak",
     "bumble",
+    "exifread",
     "serial",
+    "smbprotocol",
 }
 
 

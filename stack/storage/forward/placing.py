@@ -57,7 +57,7 @@ class Placing:
             task=spooled.task_id,
             seq=seq,
             archived_s=spooled.modified,
-            arrived_s=spooled.stored if spooled.clock_was_good else 0.0,
+            arrived_s=spooled.stored if spooled.clock_was_good else None,
             metadata=self._metadata(spooled),
         )
 
