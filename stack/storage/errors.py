@@ -71,10 +71,7 @@ class ForwarderBusyError(StoreError):
 class JournalDamagedError(StoreError):
     """The journal is not a readable database."""
 
-    remedy = (
-        "Move `.ferry/journal.db` and its `-wal` away. A new journal is made at the next start; the files stay, and "
-        "are recognised by name and content when they are sent again."
-    )
+    remedy = "Start `ferry receive` into this folder: it makes the journal anew from the files that lie there."
 
 
 class JournalForeignError(StoreError):

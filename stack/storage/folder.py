@@ -30,6 +30,7 @@ _INCOMING = "incoming"
 LOCK = "lock"
 JOURNAL = "journal.db"
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_OPEN_FOUND = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _DIGEST_PIECE_BYTES = 1 << 20
@@ -91,10 +92,22 @@ class Folder:
         same_time = abs(status.st_mtime_ns - row.mtime_ns) <= self._mtime_tolerance_ns
         return stat.S_ISREG(status.st_mode) and status.st_size == row.size_bytes and same_time
 
+    def names(self) -> list[str]:
+        """The names of what lies in the folder, but for Ferry's own."""
+        return sorted(name for name in os.listdir(self._handle) if name != OWN)
+
+    def sha256(self, name: str) -> bytes:
+        """The hash of a file's content."""
+        file = os.open(name, _OPEN_FOUND, dir_fd=self._handle)
+        try:
+            return _sha256(file)
+        finally:
+            os.close(file)
+
     def sync_if_same(self, name: str, size_bytes: int, sha256: bytes) -> bool:
         """Whether `name` is a regular file of this size and content; if so, its data is durable."""
         try:
-            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._handle)
+            file = os.open(name, _OPEN_FOUND, dir_fd=self._handle)
         except OSError:
             return False
         try:

@@ -57,11 +57,19 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
+        self._was_closed = not path.with_name(f"{path.name}-wal").exists()
         with translated(), ExitStack() as opened:
             self._writer = connect(path, opened)
             prepare(self._writer)
             self._reader = connect(path, opened)
             self._opened = opened.pop_all()
+
+    def is_sound(self) -> bool:
+        """Whether the database can be read, as far as that is in doubt: a crash has left its log behind."""
+        if self._was_closed:
+            return True
+        with translated():
+            return self._writer.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
 
     def begin_task(self, info: TaskInfo, started: float) -> int:
         """Record that a task began, at `started` seconds since the epoch, and return its row id."""

@@ -15,9 +15,9 @@ from stack.storage.committer import Committer
 from stack.storage.errors import DiskFullError, translated
 from stack.storage.folder import Folder
 from stack.storage.items import Begin, Settle, SpoolLimits, Ticket
-from stack.storage.journal import Journal
 from stack.storage.known import Known
 from stack.storage.names import safe_name
+from stack.storage.rebuild import opened_journal
 from stack.storage.writer import Means, SpoolWriter
 from stack.transfer.entry_store import Ending, KeptEntry, StoreError, TaskInfo
 
@@ -50,14 +50,14 @@ class Spool:
         """Open the spool, make the folder if need be, and recover from a crash.
 
         `now` is the wall clock in seconds since the epoch. Raises `StoreError`: the folder is in use or unusable, or
-        the journal is damaged or newer than this Ferry.
+        the journal is newer than this Ferry. A damaged journal is made anew.
         """
         self._limits = limits or SpoolLimits()
         self._now = now
         with ExitStack() as opened:
             self._folder = Folder(folder)
             opened.callback(self._folder.close)
-            journal = Journal(self._folder.journal_path)
+            journal = opened_journal(self._folder, now)
             opened.callback(journal.close)
             journal.break_unfinished(now())
             committer = Committer(self._folder, journal, self._limits, now)

@@ -191,12 +191,14 @@ def test_killed_at_any_moment_everything_arrives_once(tmp_path: Path, nas: Path)
     assert sorted(line["path"] for line in manifest(nas)) == sorted(files(nas))
 
 
-def test_a_damaged_journal_is_said_with_the_remedy(spool: Path, nas: Path) -> None:
+def test_a_damaged_journal_is_said_and_made_anew(spool: Path, nas: Path) -> None:
     (spool / ".ferry/journal.db").write_bytes(b"rubbish" * 1000)
     status, _, complaints = finish(ferry("forward", "--from", spool, "--to", nas))
     assert status == 1
-    assert "journal" in complaints
-    assert len(left(spool)) == len(PHOTOS)
+    assert "ferry receive" in complaints
+    receive(spool, {})
+    assert forward(spool, "--to", nas)[0] == 0
+    assert set(files(nas)) == PLACES
 
 
 def test_the_spool_is_shown_hurried_verified_and_emptied(spool: Path, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_damage_is_reported_and_kept(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(JournalDamagedError) as caught:
         Journal(path)
-    assert "journal.db" in caught.value.remedy
+    assert "ferry receive" in caught.value.remedy
     assert path.read_bytes() == before
 
 

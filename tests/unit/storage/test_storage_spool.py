@@ -6,6 +6,7 @@ import resource
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -363,12 +364,54 @@ class TestOpening:
         with pytest.raises(FolderUnusableError):
             Spool(folder)
 
-    def test_a_damaged_journal_frees_the_folder(self, folder: Path) -> None:
+    def test_a_foreign_journal_frees_the_folder(self, folder: Path) -> None:
         (folder / ".ferry").mkdir(parents=True)
-        (folder / ".ferry" / "journal.db").write_bytes(b"no database" * 1000)
+        with closing(sqlite3.connect(folder / ".ferry" / "journal.db")) as foreign:
+            foreign.execute("CREATE TABLE recipe (name TEXT)")
         for _ in range(2):
-            with pytest.raises(StoreError, match="not a database"):
+            with pytest.raises(StoreError, match="not a journal"):
                 Spool(folder)
+
+
+class TestDamagedJournal:
+    @pytest.fixture
+    def damaged(self, folder: Path) -> Path:
+        with Spool(folder, limits=QUICK) as spool:
+            deliver(spool, [("a.jpg", A), ("b.jpg", B)])
+        return folder
+
+    def assert_made_anew(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+        with Spool(folder, limits=QUICK) as spool:
+            assert "2 files" in caplog.text
+            assert journalled(folder) == ["a.jpg", "b.jpg"]
+            assert rows(folder, "SELECT DISTINCT ending FROM task") == [("broken",)]
+            assert deliver(spool, [("a.jpg", A)]).fates == ["already safe"]
+        assert visible(folder) == {"a.jpg": A, "b.jpg": B}
+        assert (folder / ".ferry/journal.damaged-1.db").exists()
+
+    def test_rubbish(self, damaged: Path, caplog: pytest.LogCaptureFixture) -> None:
+        (damaged / ".ferry/journal.db").write_bytes(b"no database" * 1000)
+        self.assert_made_anew(damaged, caplog)
+
+    def test_damage_within_after_a_crash(self, damaged: Path, caplog: pytest.LogCaptureFixture) -> None:
+        journal = damaged / ".ferry/journal.db"
+        content = journal.read_bytes()
+        journal.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+        (damaged / ".ferry/journal.db-wal").touch()
+        self.assert_made_anew(damaged, caplog)
+
+    def test_every_damaged_one_is_kept(self, damaged: Path) -> None:
+        for number in (1, 2):
+            (damaged / ".ferry/journal.db").write_bytes(b"no database" * 1000)
+            Spool(damaged, limits=QUICK).close()
+            assert (damaged / f".ferry/journal.damaged-{number}.db").exists()
+
+    def test_what_is_no_file_is_no_entry(self, damaged: Path) -> None:
+        (damaged / "folder").mkdir()
+        (damaged / "link").symlink_to("/etc/passwd")
+        (damaged / ".ferry/journal.db").write_bytes(b"no database" * 1000)
+        Spool(damaged, limits=QUICK).close()
+        assert journalled(damaged) == ["a.jpg", "b.jpg"]
 
 
 class TestRoom:
