@@ -4,7 +4,7 @@ Nothing here makes a default route, or any route that wins over an equal one of 
 metric. So when the home network uses the phone's addresses, the home network keeps them, and a socket of ours has to be
 bound to the link's interface (SO_BINDTODEVICE) to reach the phone. All of it goes with the link.
 
-Every function raises `NetlinkError` if the kernel refuses (ENODEV: there is no such link) and `RadioError`.
+Requests for `Netlink.ask_all`, which can take them in one datagram. ENODEV means that there is no such link.
 """
 
 import struct
@@ -14,7 +14,7 @@ from typing import Final
 
 from board.errors import LocalProtocolError
 from drivers.netlink.attributes import BE32, BYTES, U32, Attributes, attribute, build
-from drivers.netlink.channel import Netlink
+from drivers.netlink.exchange import Request
 from drivers.netlink.message import Flag
 
 LAST_METRIC: Final = 0xFFFF_FFFF
@@ -57,14 +57,14 @@ class NeighbourAttributes(Attributes):
     mac: bytes | None = attribute(2, BYTES)
 
 
-async def add_address(netlink: Netlink, index: int, interface: IPv4Interface) -> None:
+def add_address(index: int, interface: IPv4Interface) -> Request:
     """Give a link an address, without the route that the kernel would add to it. EEXIST if it is there."""
     header = _ADDRESS_HEADER.pack(_AF_INET, interface.network.prefixlen, 0, 0, index)
     told = AddressAttributes(int(interface.ip), int(interface.ip), _NO_PREFIX_ROUTE)
-    await netlink.ask(_NEW_ADDRESS, header + build(told), Flag.CREATE | Flag.EXCLUSIVE)
+    return _NEW_ADDRESS, header + build(told), Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE
 
 
-async def add_route(netlink: Netlink, index: int, destination: IPv4Network, source: IPv4Address) -> None:
+def add_route(index: int, destination: IPv4Network, source: IPv4Address) -> Request:
     """Lead `destination`, which is on the link itself, there, with `source` as our address. EEXIST if it is there.
 
     Raises `LocalProtocolError` for a default route.
@@ -75,11 +75,11 @@ async def add_route(netlink: Netlink, index: int, destination: IPv4Network, sour
         _AF_INET, destination.prefixlen, 0, 0, _MAIN_TABLE, _BY_AN_ADMINISTRATOR, _SCOPE_LINK, _UNICAST, 0
     )
     told = RouteAttributes(int(destination.network_address), index, LAST_METRIC, int(source))
-    await netlink.ask(_NEW_ROUTE, header + build(told), Flag.CREATE | Flag.EXCLUSIVE)
+    return _NEW_ROUTE, header + build(told), Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE
 
 
-async def set_neighbour(netlink: Netlink, index: int, address: IPv4Address, mac: bytes) -> None:
+def set_neighbour(index: int, address: IPv4Address, mac: bytes) -> Request:
     """Tell the kernel who has an address on a link: it never asks for it by ARP, nor believes what others claim."""
     header = _NEIGHBOUR_HEADER.pack(_AF_INET, index, _PERMANENT, 0, 0)
     told = NeighbourAttributes(int(address), mac)
-    await netlink.ask(_NEW_NEIGHBOUR, header + build(told), Flag.CREATE | Flag.REPLACE)
+    return _NEW_NEIGHBOUR, header + build(told), Flag.ACK | Flag.CREATE | Flag.REPLACE

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Final
 
@@ -11,10 +11,11 @@ from drivers.netlink import firewall, ipv4, rtnetlink
 from drivers.netlink.channel import GENERIC, NETFILTER, ROUTE, Netlink
 from drivers.nl80211.capabilities import Wiphy, wiphys
 from drivers.nl80211.interfaces import Interface
+from drivers.nl80211.known_radios import KnownRadios, Radios
 from drivers.nl80211.radio import open_nl80211
 from stack.link.addressing import Addressing
 from stack.link.backend import Addresses
-from stack.link.kernel import Kernel, Radios
+from stack.link.kernel import Kernel
 
 # A supplicant that somebody else has put on the interface keeps it DORMANT; frames pass all the same.
 _RUNNING: Final = (rtnetlink.OperationalState.UP, rtnetlink.OperationalState.DORMANT)
@@ -27,7 +28,9 @@ async def open_kernel(radios: Radios = wiphys) -> AsyncIterator[Kernel]:
     """Open the netlink sockets. Raises `RadioError`. `radios` says what the radios can do."""
     with ExitStack() as stack:
         generic, route, filtering = (stack.enter_context(_opened(each)) for each in (GENERIC, ROUTE, NETFILTER))
-        yield Kernel(await open_nl80211(generic), route, filtering, radios)
+        radio = await open_nl80211(generic)
+        known = stack.enter_context(closing(KnownRadios(radio, radios)))
+        yield Kernel(radio, route, filtering, known)
 
 
 def frequencies_mhz(wiphy: Wiphy) -> tuple[Sequence[int], Sequence[int]]:
@@ -52,9 +55,12 @@ async def get_address(kernel: Kernel, interface: Interface, until_ms: int) -> Ad
         dhcp.close()
         arp.close()
     ours = IPv4Interface((addresses.local, addresses.prefix))
-    await ipv4.add_address(kernel.route, interface.index, ours)
-    await ipv4.add_route(kernel.route, interface.index, IPv4Network((addresses.peer, 32)), addresses.local)
-    await ipv4.set_neighbour(kernel.route, interface.index, addresses.peer, peer_mac)
+    requests = (
+        ipv4.add_address(interface.index, ours),
+        ipv4.add_route(interface.index, IPv4Network((addresses.peer, 32)), addresses.local),
+        ipv4.set_neighbour(interface.index, addresses.peer, peer_mac),
+    )
+    await kernel.route.ask_all(requests)
     return addresses
 
 

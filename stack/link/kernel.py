@@ -1,20 +1,18 @@
 """What the link by raw nl80211 stands on: the kernel's netlink families, packet sockets, settings, and a clock."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from board.clock import boottime_ms
 from drivers.netlink import sysctl
 from drivers.netlink.channel import Netlink
-from drivers.nl80211.capabilities import Wiphy, wiphys
+from drivers.nl80211.capabilities import wiphys
 from drivers.nl80211.interfaces import Interface
+from drivers.nl80211.known_radios import Radios
 from drivers.nl80211.radio import Nl80211
 from drivers.nl80211.station import EapolSocket
 from drivers.packet.packet_socket import Ethertype, PacketSocket
 from stack.link.frame_wire import ClosableWire, open_arp, open_dhcp
-
-Radios = Callable[[Nl80211], Awaitable[list[Wiphy]]]
-"""Asks for all radios and what they can do."""
 
 
 def open_eapol(interface: Interface) -> EapolSocket:

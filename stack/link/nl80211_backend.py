@@ -19,6 +19,7 @@ from drivers.nl80211.errors import (
     RejectedError,
 )
 from drivers.nl80211.interfaces import Interface, create_for_link, destroy, sweep
+from drivers.nl80211.known_radios import Radios
 from drivers.nl80211.road import Network as Target
 from drivers.nl80211.road import road_of
 from drivers.nl80211.scan import Bss as Answer
@@ -30,7 +31,7 @@ from stack.link.borrowing import give_back
 from stack.link.country import settle_country
 from stack.link.ground import admit, frequencies_mhz, get_address, open_kernel
 from stack.link.joinable import Heard, joinable, reason_of_silence
-from stack.link.kernel import Kernel, Radios
+from stack.link.kernel import Kernel
 from stack.link.reasons import LinkError, Reason
 from stack.link.room import Room
 from stack.link.settings import DEFAULT_SETTINGS, WifiSettings
@@ -65,10 +66,7 @@ class Nl80211Backend:
         return self._interface.name
 
     async def prepare(self, offer: Offer) -> None:
-        """Make the interface, its firewall shut and IPv6 off before it is switched on.
-
-        What the handshake will need is computed and loaded here: there, its first message would wait and be repeated.
-        """
+        """Make the interface, its firewall shut and IPv6 off before it is switched on, and compute the key."""
         choice = await self._room.take(offer.freq_mhz)
         self._wiphy = choice.wiphy
         entropy = secrets.token_bytes(_MAC_BYTES), secrets.token_bytes(_MAC_BYTES)
@@ -77,7 +75,6 @@ class Nl80211Backend:
         self._kernel.isolate(self._interface.name)
         await self._switch_on()
         self._pmk = self._pmks.pmk(offer.ssid.encode(), offer.psk)
-        importlib.import_module("cryptography.hazmat.primitives.keywrap")
 
     def frequencies_mhz(self) -> tuple[Sequence[int], Sequence[int]]:
         """Return where this radio may send, and where it may only listen."""
@@ -129,7 +126,6 @@ class Nl80211Backend:
             authentication = self._authentication()
             await authentication.prove()
         self._watching = aio.create_task(self._watch(authentication))
-        await self._station.set_power_save(enabled=False)
 
     async def address(self, until_ms: int) -> Addresses:
         """Get an address, and tell the kernel."""
@@ -167,9 +163,10 @@ class Nl80211Backend:
         return Authentication(self._station, supplicant, self._kernel.now_ms)
 
     async def _watch(self, authentication: Authentication | None) -> None:
-        """Answer rekeys, and say when the connection is over."""
+        """Keep the radio awake, answer rekeys, and say when the connection is over."""
         assert self._station is not None
         try:
+            await self._station.set_power_save(enabled=False)
             if authentication:
                 await authentication.keep()
             else:
@@ -204,6 +201,8 @@ async def open_backend(
     settings: WifiSettings = DEFAULT_SETTINGS, radios: Radios = wiphys
 ) -> AsyncIterator[Nl80211Backend]:
     """Open the netlink sockets. Raises `RadioError`. `radios` says what the radios can do."""
+    # Loaded here: in the handshake the group owner's first message would wait for it and be repeated.
+    importlib.import_module("cryptography.hazmat.primitives.keywrap")
     with sole_use():
         async with open_kernel(radios) as kernel, ready_backend(kernel, settings) as backend:
             yield backend
@@ -215,8 +214,9 @@ async def ready_backend(kernel: Kernel, settings: WifiSettings = DEFAULT_SETTING
     await sweep(kernel.radio)
     await firewall.remove(kernel.filtering)
     await give_back(kernel.route)
+    radios = await kernel.radios(kernel.radio)
     if settings.country:
-        await settle_country(kernel.radio, await kernel.radios(kernel.radio), settings.country)
+        await settle_country(kernel.radio, radios, settings.country)
     backend = Nl80211Backend(kernel, settings)
     try:
         yield backend

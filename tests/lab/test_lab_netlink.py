@@ -149,8 +149,7 @@ def bring_up(world: World) -> None:
         isolate("ferry0")
         index = if_nametoindex("ferry0")
         await set_up(netlink, index)
-        await add_address(netlink, index, STATION)
-        await add_route(netlink, index, GROUP, STATION.ip)
+        await netlink.ask_all([add_address(index, STATION), add_route(index, GROUP, STATION.ip)])
 
     with_netlink(ROUTE, test)
     until_the_wire_works(world)
@@ -216,9 +215,8 @@ def test_what_we_make_is_what_ip_shows(world: World) -> None:
     async def test(netlink: Netlink) -> None:
         index = if_nametoindex("ferry0")
         await set_up(netlink, index)
-        await add_address(netlink, index, STATION)
-        await add_route(netlink, index, GROUP, STATION.ip)
-        await set_neighbour(netlink, index, PHONE, PHONE_MAC)
+        told = add_address(index, STATION), add_route(index, GROUP, STATION.ip), set_neighbour(index, PHONE, PHONE_MAC)
+        await netlink.ask_all(told)
 
         (shown,) = json.loads(call("ip", "-json", "address", "show", "ferry0"))
         link = await link_at(netlink, index)
@@ -265,9 +263,9 @@ def test_what_is_there_already_is_said_to_be(world: World) -> None:
 
     async def test(netlink: Netlink) -> None:
         index = if_nametoindex("ferry0")
-        for again in (add_address(netlink, index, STATION), add_route(netlink, index, GROUP, STATION.ip)):
+        for again in (add_address(index, STATION), add_route(index, GROUP, STATION.ip)):
             with pytest.raises(NetlinkError) as refused:
-                await again
+                await netlink.ask_all([again])
             assert refused.value.code == errno.EEXIST
 
     with_netlink(ROUTE, test)

@@ -21,12 +21,13 @@ from drivers.netlink.message import Flag, Message, NetlinkError
 from drivers.netlink.rtnetlink import LinkAttributes, LinkFlag, OperationalState
 from drivers.nl80211.capabilities import wiphys
 from drivers.nl80211.interfaces import Interface
+from drivers.nl80211.known_radios import Radios
 from drivers.nl80211.radio import open_nl80211
 from drivers.nl80211.station import EapolSocket
 from stack.ip.arp import ArpPacket, Operation, build_arp, parse_arp
 from stack.ip.dhcp import MessageType, parse_dhcp
 from stack.ip.frames import ETHERTYPE_IPV4, parse_datagram, parse_ethernet
-from stack.link.kernel import Kernel, Radios
+from stack.link.kernel import Kernel
 from stack.link.nl80211_backend import Nl80211Backend, ready_backend
 from stack.link.settings import DEFAULT_SETTINGS, WifiSettings
 from tests.unit.drivers.controller import now_ms
@@ -128,6 +129,10 @@ class FakeLinks(FakeSocket):
         else:
             self._put_on_link(kind, body)
         return []
+
+    async def ask_all(self, requests: Sequence[Request]) -> None:
+        for kind, body, flags in requests:
+            await self.ask(kind, body, flags)
 
     def _link(self, body: bytes) -> FakeInterface:
         return self._machine.link(_LINK.unpack_from(body)[2])

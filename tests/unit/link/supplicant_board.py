@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from drivers.nl80211.capabilities import wiphys
+from drivers.nl80211.known_radios import Radios
 from drivers.wpa_supplicant.control import connected
-from stack.link.kernel import Radios
 from stack.link.settings import DEFAULT_SETTINGS, WifiSettings
 from stack.link.supplicant_backend import SupplicantBackend, ready_backend
 from tests.unit.drivers.fake_supplicant import FakeSupplicant

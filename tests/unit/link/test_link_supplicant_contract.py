@@ -10,9 +10,9 @@ import pytest
 from board import aio
 from drivers.netlink.ipv4 import AddressAttributes, NeighbourAttributes, RouteAttributes
 from drivers.nl80211.capabilities import Wiphy, wiphys
+from drivers.nl80211.known_radios import Radios
 from drivers.nl80211.radio import Nl80211
 from stack.link.backend import Backend, Offer
-from stack.link.kernel import Radios
 from stack.link.machine import State
 from stack.link.manager import Link, LinkManager
 from stack.link.plan import Memory
