@@ -2,10 +2,12 @@
 # All rings of tests, from the inner to the outer. As root it installs what the rings need.
 set -eu
 bin=.venv/bin
+PATH=$PATH:/usr/sbin:/sbin
 mkdir -p build
 
 # command:package of Debian
-needs="javac:default-jdk-headless bsdtar:libarchive-tools zip:zip strace:strace curl:curl tshark:tshark exiftool:libimage-exiftool-perl"
+needs="javac:default-jdk-headless bsdtar:libarchive-tools zip:zip strace:strace curl:curl tshark:tshark exiftool:libimage-exiftool-perl
+	smbd:samba smbclient:smbclient sshd:openssh-server ssh:openssh-client openssl:openssl mkfs.vfat:dosfstools"
 missing= packages=
 for need in $needs; do
 	command -v "${need%%:*}" >/dev/null || { missing="$missing ${need%%:*}"; packages="$packages ${need#*:}"; }
