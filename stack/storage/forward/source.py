@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from stack.storage.errors import ForwarderBusyError, SpoolMissingError
+from stack.storage.errors import ForwarderBusyError, SpoolMissingError, translated
 from stack.storage.folder import JOURNAL, LOCK, OWN
 
 _FORWARD_LOCK: Final = "forward.lock"
@@ -22,15 +22,15 @@ _OPEN_LOCK: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Source:
-    """An open spool folder. Methods raise `OSError` unless they say otherwise."""
+    """An open spool folder. Methods raise `StoreError` unless they say otherwise."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, beside a Ferry that receives into it. Raises `SpoolMissingError`."""
+        """Open it, beside a Ferry that receives into it. Raises `SpoolMissingError`, `StoreError`."""
         self.path = path.absolute()
         self.journal_path = self.path / OWN / JOURNAL
         if not self.journal_path.is_file():
             raise SpoolMissingError(f"there is no spool in {path}")
-        with ExitStack() as opened:
+        with translated(), ExitStack() as opened:
             self._handle = os.open(self.path, _OPEN_FOLDER)
             opened.callback(os.close, self._handle)
             self._opened = opened.pop_all()
@@ -45,7 +45,9 @@ class Source:
 
     def claim(self) -> None:
         """Be the only forwarder of this spool. Raises `ForwarderBusyError`."""
-        if not self._lock(_FORWARD_LOCK):
+        with translated():
+            is_ours = self._lock(_FORWARD_LOCK)
+        if not is_ours:
             raise ForwarderBusyError(f"another Ferry forwards from {self.path}")
 
     def is_received_into(self) -> bool:
@@ -61,7 +63,7 @@ class Source:
         return any(" FLOCK " in lock and f" {device} " in lock for lock in _LOCKS.read_text().splitlines())
 
     def open(self, name: str) -> int:
-        """Open a file of the spool for reading; it must be a regular one."""
+        """Open a file of the spool for reading; it must be a regular one. Raises `OSError`."""
         handle = os.open(name, _OPEN_FILE, dir_fd=self._handle)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
@@ -69,7 +71,7 @@ class Source:
         return handle
 
     def sha256(self, name: str) -> bytes:
-        """Read a file and return its hash."""
+        """Read a file and return its hash. Raises `OSError`."""
         with open(self.open(name), "rb", buffering=0) as file:
             digest = hashlib.sha256()
             while piece := file.read(_PIECE_BYTES):
@@ -78,10 +80,11 @@ class Source:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files for good; that one is gone already is as good."""
-        for name in names:
-            with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self._handle)
-        os.fsync(self._handle)
+        with translated():
+            for name in names:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=self._handle)
+            os.fsync(self._handle)
 
     def _lock(self, name: str) -> bool:
         handle = os.open(f"{OWN}/{name}", _OPEN_LOCK, 0o640, dir_fd=self._handle)

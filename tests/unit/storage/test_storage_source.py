@@ -10,6 +10,7 @@ import pytest
 from stack.storage.errors import ForwarderBusyError, SpoolMissingError
 from stack.storage.forward.source import Source
 from stack.storage.spool import Spool
+from stack.transfer.entry_store import StoreError
 
 
 @pytest.fixture
@@ -54,3 +55,9 @@ def test_what_is_no_file_is_not_read(folder: Path, make: Callable[[Path], object
     make(folder / "odd")
     with Source(folder) as source, pytest.raises(OSError, match="odd"):
         source.open("odd")
+
+
+def test_what_cannot_be_removed_is_a_sentence(folder: Path) -> None:
+    (folder / "a.jpg").mkdir()
+    with Source(folder) as source, pytest.raises(StoreError):
+        source.remove(["a.jpg"])
