@@ -1,8 +1,8 @@
 """`make lab` and its parts: `python -m tests.lab build | test | run CMD | up | sh CMD | down`.
 
     build           make the guest's files, once for each recipe and lock file
-    test [ARG...]   boot two guests, run the unit ring in one and the lab tests in both, power off;
-                    with ARG... one guest and pytest with these arguments
+    test [ARG...]   boot three guests, run the unit ring and the lab tests in them, power off, then run what starts
+                    guests itself (outside/); with ARG... one guest and pytest with these arguments
     run CMD         boot a guest with the world around it (inside/world.py), run a shell command in it, power off
     up              boot a guest and leave it running, with its radios
     sh CMD          run a shell command in that guest, in the checkout
@@ -15,16 +15,17 @@ import argparse
 import io
 import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab import recipe
-from tests.lab.guest import Guest, Sink
+from tests.lab.guest import Guest
 from tests.lab.image import built_image
 from tests.lab.tools import LabError
 
@@ -32,14 +33,16 @@ _TEST_LIMIT_S = 3600
 _WORLD = "python3 -m tests.lab.inside.world"
 # Temporary folders go to the disk, which syncs as a board's does; memory does not.
 _PYTEST = "python3 -m pytest -q -p no:cacheprovider -p tests.lab.inside.patience --basetemp=/spool/pytest --timeout=300"
-# The second half waits for radios most of the time, so the two do not take twice as long as one.
-_FIRST_HALF = (
+# What each guest runs. Most of it waits for radios most of the time, so two cores serve three of them.
+_UNIT_AND_DRIVERS = (
     "tests/unit",
     "tests/lab/test_lab_ground.py",
     "tests/lab/test_lab_netlink.py",
     "tests/lab/test_lab_nl80211.py",
 )
-_SECOND_HALF = ("tests/lab", "--ignore=tests/lab/outside", *(f"--ignore={path}" for path in _FIRST_HALF))
+_LINK = ("tests/lab/test_lab_link.py", "tests/lab/test_lab_bad_days.py")
+_OUTSIDE = "tests/lab/outside"
+_REST = ("tests/lab", *(f"--ignore={path}" for path in (*_UNIT_AND_DRIVERS, *_LINK, _OUTSIDE)))
 
 
 def build(_: argparse.Namespace) -> int:
@@ -82,22 +85,30 @@ def run(options: argparse.Namespace) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the rings that have a place in the guest."""
+    """Run what has a place in the guest, in three of them side by side, and then what starts guests itself."""
     if options.argument:
         options.command = [_PYTEST, shlex.join(options.argument)]
         return run(options)
-    with ThreadPoolExecutor() as pool, _short_lived() as guest:
-        output = io.BytesIO()
-        other = pool.submit(_run_tests, guest, _FIRST_HALF, output)
-        with _short_lived() as second:
-            status = _run_tests(second, _SECOND_HALF, sys.stdout.buffer)
-        other_status = other.result()
-    sys.stdout.buffer.write(output.getvalue())
-    return other_status or status
+    built_image()
+    with ThreadPoolExecutor() as pool, _short_lived() as first, _short_lived() as second, _short_lived() as third:
+        shares = (first, _UNIT_AND_DRIVERS), (second, _LINK), (third, _REST)
+        parts = [pool.submit(_run_tests, guest, arguments) for guest, arguments in shares]
+        statuses = [_show(part) for part in parts]
+    outside = subprocess.run([sys.executable, "-m", "pytest", "-q", _OUTSIDE], cwd=recipe.ROOT, check=False)
+    return next((status for status in (*statuses, outside.returncode) if status), 0)
 
 
-def _run_tests(guest: Guest, arguments: Sequence[str], output: Sink) -> int:
-    return guest.run(f"{_PYTEST} {shlex.join(arguments)}", timeout_s=_TEST_LIMIT_S, output=output)
+def _run_tests(guest: Guest, arguments: Sequence[str]) -> tuple[int, bytes]:
+    output = io.BytesIO()
+    status = guest.run(f"{_PYTEST} {shlex.join(arguments)}", timeout_s=_TEST_LIMIT_S, output=output)
+    return status, output.getvalue()
+
+
+def _show(part: "Future[tuple[int, bytes]]") -> int:
+    status, output = part.result()
+    sys.stdout.buffer.write(output)
+    sys.stdout.buffer.flush()
+    return status
 
 
 @contextmanager

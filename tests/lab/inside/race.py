@@ -24,7 +24,7 @@ from stack.link.plan import Memory
 from tests.lab.inside.air import address_of, recorded
 from tests.lab.inside.station import lease_script
 from tests.lab.inside.supplicant import Supplicant
-from tests.lab.inside.world import PHONE_ADDRESS, PHONE_NAMESPACE, RUN, Group, Phone, run, wait_until
+from tests.lab.inside.world import PHONE_ADDRESS, PHONE_NAMESPACE, RUN, USUAL_ARP_PING_MS, Group, Phone, run, wait_until
 
 FREQUENCIES_MHZ = (2412, 2437, 2462, 5180, 5220, 5745)
 PORT = 4711
@@ -80,7 +80,7 @@ def _ms_since(began: float) -> float:
 
 async def race(runs: int, seed: int) -> None:
     """Do all runs."""
-    dice, phone = random.Random(seed), Phone()
+    dice, phone = random.Random(seed), Phone(USUAL_ARP_PING_MS)
     async with open_backend() as backend:
         for _ in range(runs):
             group = Group(frequency_mhz=dice.choice(FREQUENCIES_MHZ))

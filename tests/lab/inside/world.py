@@ -32,6 +32,7 @@ PHONE_WLAN, APPLIANCE_WLAN, HOUSE_WLAN = "wlan0", "wlan1", "wlan2"
 HOUSE_SSID, HOUSE_PSK, HOUSE_ADDRESS = "home", "homehome1", "10.7.0.1"
 HOUSE_CHANNEL = 1
 PHONE_ADDRESS = "192.168.49.1"
+ARP_PING_MS, USUAL_ARP_PING_MS = 200, 2_000  # the usual one costs every test two seconds
 
 _P2P_DEVICE = f"IFNAME=p2p-dev-{PHONE_WLAN}"  # where wpa_supplicant keeps the networks of groups
 _LIMIT_S = 30.0  # the host may be busy
@@ -74,6 +75,10 @@ class Phone:
 
     _CONTROL = RUN / "phone"
 
+    def __init__(self, arp_ping_ms: int = ARP_PING_MS) -> None:
+        """`arp_ping_ms` is how long its DHCP server looks whether an address is free."""
+        self._arp_ping_ms = arp_ping_ms
+
     def boot(self) -> None:
         """Start it, without a group."""
         config = RUN / "phone.conf"
@@ -88,7 +93,7 @@ class Phone:
             network = self._add_network(supplicant, group)
             supplicant.request(f"{_P2P_DEVICE} P2P_GROUP_ADD persistent={network} freq={group.frequency_mhz}")
             interface = supplicant.wait_for("P2P-GROUP-STARTED").split("P2P-GROUP-STARTED ")[1].split()[0]
-        serve_dhcp(PHONE_NAMESPACE, interface, PHONE_ADDRESS)
+        serve_dhcp(PHONE_NAMESPACE, interface, PHONE_ADDRESS, self._arp_ping_ms)
         return interface
 
     def leave_group(self) -> None:
@@ -132,8 +137,8 @@ def open_house() -> None:
     serve_dhcp(HOUSE_NAMESPACE, HOUSE_WLAN, HOUSE_ADDRESS)
 
 
-def serve_dhcp(namespace: str, interface: str, address: str) -> None:
-    """Give `interface` its address and lease .50 to .99 of its network."""
+def serve_dhcp(namespace: str, interface: str, address: str, arp_ping_ms: int = ARP_PING_MS) -> None:
+    """Give `interface` its address and lease .50 to .99 of its network; see `Phone` for `arp_ping_ms`."""
     prefix = address.rpartition(".")[0]
     leases, config = RUN / f"{namespace}.leases", RUN / f"{namespace}.dhcp.conf"
     leases.touch()
@@ -142,7 +147,7 @@ def serve_dhcp(namespace: str, interface: str, address: str) -> None:
         f"option router {address}\nlease_file {leases}\npidfile {_dhcp_pid(namespace)}\n"
     )
     run("ip", "-n", namespace, "address", "replace", f"{address}/24", "dev", interface)
-    run("busybox", "udhcpd", "-S", config, namespace=namespace)
+    run("busybox", "udhcpd", "-S", "-a", str(arp_ping_ms), config, namespace=namespace)
 
 
 def stop_dhcp(namespace: str) -> None:
