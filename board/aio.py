@@ -139,10 +139,22 @@ async def wait_for_ms(aw: Awaitable[ResultT], timeout_ms: int) -> ResultT:
 
 
 async def _cancel(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel and wait for the end."""
+    """Cancel, and wait for the end even if cancelled meanwhile, which is raised then."""
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks)
+    await to_the_end(*tasks)
+
+
+async def to_the_end(*tasks: asyncio.Future[Any]) -> None:
+    """Wait for tasks that are not cancelled with us. That we were cancelled meanwhile is raised afterwards."""
+    cancelled: CancelledError | None = None
+    while left := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(left)
+        except CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 @overload

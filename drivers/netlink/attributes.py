@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeVar
 
 from board.errors import LocalProtocolError, RemoteProtocolError
+from drivers.errors import RadioError
 
 NESTED_FLAG: Final = 0x8000
 _TYPE_MASK = 0x3FFF
@@ -24,7 +25,7 @@ _HEADER_BYTES = 4
 _MAX_PAYLOAD_BYTES = 0xFFFF - _HEADER_BYTES
 
 
-class NetlinkFormatError(RemoteProtocolError):
+class NetlinkFormatError(RadioError, RemoteProtocolError):
     """A message or an attribute is shorter than it says, or not of the declared size."""
 
 

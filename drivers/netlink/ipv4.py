@@ -58,14 +58,14 @@ class NeighbourAttributes(Attributes):
 
 
 def add_address(index: int, interface: IPv4Interface) -> Request:
-    """Give a link an address, without the route that the kernel would add to it. EEXIST if it is there."""
+    """Give a link an address, without the route that the kernel would add to it. It may be there."""
     header = _ADDRESS_HEADER.pack(_AF_INET, interface.network.prefixlen, 0, 0, index)
     told = AddressAttributes(int(interface.ip), int(interface.ip), _NO_PREFIX_ROUTE)
-    return _NEW_ADDRESS, header + build(told), Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE
+    return _NEW_ADDRESS, header + build(told), Flag.ACK | Flag.CREATE | Flag.REPLACE
 
 
 def add_route(index: int, destination: IPv4Network, source: IPv4Address) -> Request:
-    """Lead `destination`, which is on the link itself, there, with `source` as our address. EEXIST if it is there.
+    """Lead `destination`, which is on the link itself, there, with `source` as our address. It may be there.
 
     Raises `LocalProtocolError` for a default route.
     """
@@ -75,7 +75,7 @@ def add_route(index: int, destination: IPv4Network, source: IPv4Address) -> Requ
         _AF_INET, destination.prefixlen, 0, 0, _MAIN_TABLE, _BY_AN_ADMINISTRATOR, _SCOPE_LINK, _UNICAST, 0
     )
     told = RouteAttributes(int(destination.network_address), index, LAST_METRIC, int(source))
-    return _NEW_ROUTE, header + build(told), Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE
+    return _NEW_ROUTE, header + build(told), Flag.ACK | Flag.CREATE | Flag.REPLACE
 
 
 def set_neighbour(index: int, address: IPv4Address, mac: bytes) -> Request:

@@ -23,7 +23,7 @@ from drivers.nl80211.interfaces import Interface
 from drivers.nl80211.radio import Listener, Nl80211
 from drivers.nl80211.road import Network, Road, associate_request, authenticate_request, connect_request
 
-JOIN_TIMEOUT_MS: Final = 5_000
+JOIN_TIMEOUT_MS: Final = 1_800  # two tries fit into a phone's patience
 ACK_TIMEOUT_MS: Final = 500
 _AUTHORIZED: Final = (1 << StaFlag.AUTHORIZED).to_bytes(4, "little")
 

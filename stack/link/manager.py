@@ -131,12 +131,15 @@ class LinkManager:
         """Close the backend's work, whatever happened. What cancels us waits: no trace may stay."""
         self._fire(Input.STOP)
         if self._machine.state is State.CLOSING:
-            try:
-                await aio.wait_for_ms(self._backend.close(), self._limits.close_ms)
-            except aio.TimeoutError:
-                self._fire(Input.TIMEOUT)
-            else:
-                self._fire(Input.DONE)
+            await aio.to_the_end(aio.create_task(self._close()))
+
+    async def _close(self) -> None:
+        try:
+            await aio.wait_for_ms(self._backend.close(), self._limits.close_ms)
+        except aio.TimeoutError:
+            self._fire(Input.TIMEOUT)
+        else:
+            self._fire(Input.DONE)
 
     async def _prepare(self) -> None:
         await self._backend.prepare(self._offer)

@@ -36,11 +36,13 @@ from stack.link.reasons import LinkError, Reason
 from stack.link.room import Room
 from stack.link.settings import DEFAULT_SETTINGS, WifiSettings
 from stack.link.sole_use import sole_use
-from stack.wlan.handshake import Association, Supplicant
+from stack.wlan.handshake import Association, Limits, Supplicant
 from stack.wlan.keys import NONCE_BYTES, PmkCache
 from stack.wlan.rsn import PSK_CCMP_ELEMENT
 
 _MAC_BYTES: Final = 6
+_HANDSHAKE_MS: Final = 3_800  # a little less than the manager gives: then we can say why, and try again
+_LEAVE_MS: Final = 1_000
 
 
 class Nl80211Backend:
@@ -67,6 +69,10 @@ class Nl80211Backend:
 
     async def prepare(self, offer: Offer) -> None:
         """Make the interface, its firewall shut and IPv6 off before it is switched on, and compute the key."""
+        if self._made:  # what an earlier link could not take away
+            await self.close()
+        if self._made:
+            raise LinkError(Reason.RADIO_TROUBLE, f"{self.interface} cannot be taken away")
         choice = await self._room.take(offer.freq_mhz)
         self._wiphy = choice.wiphy
         entropy = secrets.token_bytes(_MAC_BYTES), secrets.token_bytes(_MAC_BYTES)
@@ -95,6 +101,8 @@ class Nl80211Backend:
         """Associate, if the chip can be on that channel beside what it does already."""
         assert self._wiphy is not None
         await self._room.make(self._wiphy, self._interface, network.frequency_mhz)
+        if self._watching:  # over the association before
+            self._watching.cancel()
         if self._station:
             await self._station.leave()
         self.lost.clear()
@@ -136,18 +144,22 @@ class Nl80211Backend:
         await admit(self._kernel, self._interface.name, addresses, port)
 
     async def close(self) -> None:
-        """Leave, take the interface away, then its rules, and give back what was borrowed for it."""
+        """Leave, take the interface away, then its rules, and give back what was borrowed for it.
+
+        While the interface may be there, so are its rules.
+        """
         if self._watching:
             self._watching.cancel()
         if self._station:
-            await self._station.leave()
-        for each in reversed(self._made):
-            with suppress(RadioError):
-                await destroy(self._radio, each)
+            with suppress(aio.TimeoutError):
+                await aio.wait_for_ms(self._station.leave(), _LEAVE_MS)
         with suppress(RadioError):
+            while self._made:
+                await destroy(self._radio, self._made[-1])
+                self._made.pop()
             await firewall.remove(self._filtering)
         await self._room.give_back()
-        self._made, self._station, self._watching, self._network = [], None, None, None
+        self._station, self._watching, self._network = None, None, None
 
     @property
     def _interface(self) -> Interface:
@@ -159,7 +171,7 @@ class Nl80211Backend:
         association = Association(
             self._pmk, self._interface.address, self._network.bssid, PSK_CCMP_ELEMENT, self._network.rsn_element
         )
-        supplicant = Supplicant(association, _draw_nonce, now=self._kernel.now_ms())
+        supplicant = Supplicant(association, _draw_nonce, now=self._kernel.now_ms(), limits=Limits(_HANDSHAKE_MS))
         return Authentication(self._station, supplicant, self._kernel.now_ms)
 
     async def _watch(self, authentication: Authentication | None) -> None:

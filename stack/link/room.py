@@ -53,7 +53,7 @@ class Room:
         if self._borrowed:
             with suppress(RadioError):
                 await give_back(self._kernel.route)
-            self._borrowed.clear()
+                self._borrowed.clear()
 
     async def _radios(self) -> list[Wiphy]:
         """Ask for all radios, after the rules of the country have come to hold."""

@@ -106,6 +106,8 @@ class SupplicantBackend:
         """Associate, if the chip can be on that channel beside what it does already."""
         assert self._wiphy is not None
         await self._room.make(self._wiphy, await self._interface(), network.frequency_mhz)
+        if self._watching:  # over the network before
+            self._watching.cancel()
         self._network = network
         self.lost.clear()
         await self._ask_ours(requests.REMOVE_NETWORKS)

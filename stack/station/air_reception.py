@@ -10,8 +10,8 @@ from stack.alliance.credentials import Credentials
 from stack.alliance.link_info import LinkInfo
 from stack.ble.radio import Radio
 from stack.link.backend import Backend, Offer
-from stack.link.machine import State
-from stack.link.manager import LinkManager
+from stack.link.machine import Limits, State
+from stack.link.manager import Link, LinkManager
 from stack.link.plan import Memory
 from stack.station.console import Console
 from stack.station.exit_status import ExitStatus
@@ -22,6 +22,7 @@ from stack.storage.spool import Spool
 from stack.transfer.receive import Reception
 
 _FOR_EVER_MS = 1 << 31
+_LIMITS = Limits(in_all_ms=10_000)  # after that the phone has given up
 
 
 class AirReception(NoVisitors):
@@ -66,15 +67,23 @@ class AirReception(NoVisitors):
         self._console.say(f"a phone offers the way to {info.ssid}", "offered", ssid=info.ssid, port=info.port)
         offer = Offer(info.ssid, info.psk, info.port, info.freq_mhz)
         view = ReceptionView(self._console, self._accept_all)
-        async with LinkManager(backend, self._memory, self._told).joined(offer) as link:
+        async with LinkManager(backend, self._memory, self._told, _LIMITS).joined(offer) as link:
             self._console.say(f"joined on {link.frequency_mhz} MHz", "joined", frequency_mhz=link.frequency_mhz)
             address = str(link.addresses.peer), info.port
             reception = Reception(address, self._spool, view, interface=link.interface)
+            lost = aio.create_task(_cancel_when_lost(link, reception))
             try:
                 receipt = await in_thread(reception.run, reception.cancel)
             finally:
+                lost.cancel()
                 view.close()
         self.status = report(self._console, receipt, self._into)
 
     def _told(self, state: State) -> None:
         self._console.say("", "link", state=state.name.lower())
+
+
+async def _cancel_when_lost(link: Link, reception: Reception) -> None:
+    """Do not wait for the silence of a link that is known to be gone."""
+    await link.lost.wait()
+    reception.cancel()

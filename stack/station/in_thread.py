@@ -29,7 +29,7 @@ async def in_thread(work: Callable[[], ResultT], cancel: Callable[[], None]) -> 
         await ended.wait()
     except aio.CancelledError:
         cancel()
-        thread.join()
+        await aio.to_the_end(aio.create_task(ended.wait()))
         raise
     if errors:
         raise errors[0]
