@@ -57,7 +57,7 @@ def air_time(report: Report, joins: Sequence[Mapping[str, Any]], seed: int) -> N
 
 def marks_of(join: Mapping[str, Any]) -> list[float]:
     """Return, in seconds UTC, the beginning, both ends of each phase, and the end."""
-    frames = frames_of(join["capture"], Group())
+    frames = frames_of(join["capture"], Group(psk=join["psk"]))
     sent = [each for each in frames if each.sender == join["station"]]
     heard = [each for each in frames if each.sender != join["station"]]
     begins = join["began_utc_s"]

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,23 +78,29 @@ def _ms_since(began: float) -> float:
     return round((time.monotonic() - began) * 1000, 1)
 
 
+def _new_psk(dice: random.Random) -> str:
+    """Draw a passphrase, as a phone does for each group: nobody has its key yet."""
+    return f"{dice.randrange(16**8):08x}"
+
+
 async def race(runs: int, seed: int) -> None:
     """Do all runs."""
     dice, phone = random.Random(seed), Phone(USUAL_ARP_PING_MS)
     async with open_backend() as backend:
         for _ in range(runs):
-            group = Group(frequency_mhz=dice.choice(FREQUENCIES_MHZ))
+            group = Group(psk=_new_psk(dice), frequency_mhz=dice.choice(FREQUENCIES_MHZ))
+            told = replace(group, psk=_new_psk(dice))
             phone.host_group(group)
             with subprocess.Popen(["ip", "netns", "exec", PHONE_NAMESPACE, sys.executable, "-c", _SERVE]) as server:
-                unknowing = await ours(backend, group, knows_channel=False)
-                with recorded() as recording:
-                    knowing = await ours(backend, group, knows_channel=True)
-                result = {
+                result: dict[str, Any] = {
                     "frequency_mhz": group.frequency_mhz,
-                    "ours": unknowing,
-                    "ours_knowing": {**knowing, **asdict(recording)},
+                    "ours": await ours(backend, group, knows_channel=False),
                     "theirs_ms": theirs(group),
                 }
+                phone.host_group(told)
+                with recorded() as recording:
+                    result["ours_knowing"] = {"psk": told.psk, **await ours(backend, told, knows_channel=True)}
+                result["ours_knowing"] |= asdict(recording)
                 server.kill()
             print(json.dumps(result), flush=True)
 
