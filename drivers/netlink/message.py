@@ -38,7 +38,7 @@ class NetlinkError(RadioError):
         super().__init__(f"The kernel refused: {message or os.strerror(code)}")
         self.code = code
         if code == errno.EPERM:
-            self.remedy = "Run it as root, or with the capability CAP_NET_ADMIN."
+            self.remedy = "Run it as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW."
 
 
 class OverrunError(RadioError):

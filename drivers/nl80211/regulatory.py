@@ -97,7 +97,9 @@ async def set_country(radio: Nl80211, wiphy: Wiphy, country: str, timeout_ms: in
             try:
                 await aio.wait_for_ms(changed.wait(), timeout_ms)
             except aio.TimeoutError:
-                raise RegulatoryError(f"The kernel stays with the rules of {current.country!r}.") from None
+                raise RegulatoryError(
+                    f"The kernel knows no rules for {country!r}: those of {current.country!r} hold."
+                ) from None
             changed.clear()
     return current
 

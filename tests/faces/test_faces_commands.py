@@ -118,7 +118,7 @@ def test_two_receivers_into_one_folder(tmp_path: Path) -> None:
     assert "another Ferry" in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupt_tells_the_peer_and_leaves_nothing_half_written(tmp_path: Path, number: signal.Signals) -> None:
     body = chunked(archive({"0/a.jpg": b"photo", "1/b.jpg": os.urandom(300_000)}))
     flowing, released = threading.Event(), threading.Event()

@@ -335,5 +335,5 @@ def test_a_country_that_the_kernel_does_not_know_is_told() -> None:
     with ferry_join(USUAL_GROUP, "--country", "ZZ") as join:
         status, events = finish(join)
     assert (status, events[-1]["event"]) == (6, "error")
-    assert "stays with the rules of '00'" in events[-1]["error"]
+    assert "those of '00' hold" in events[-1]["error"]
     assert "wireless-regdb" in events[-1]["remedy"]

@@ -1,8 +1,11 @@
 """Join a phone's Wi-Fi Direct group the way the station does, and hold the link.
 
 The board's own Wi-Fi stays up where the chip can do both; where it cannot, see --borrow. Nothing but DHCP and, with
---port, one TCP flow to the phone passes the link. When it ends, no interface, address or rule is left. Needs root, or
+--port, one TCP flow to the phone passes the link. When it ends, no interface, address or rule is left; after kill -9
+the rules, which bar an interface that is gone, wait for the next start. The country stays set. Needs root, or
 CAP_NET_ADMIN and CAP_NET_RAW.
+
+With --json a link that fails is {"event": "failed"}; what keeps it from being tried is {"event": "error"}.
 
 With --supplicant the radio stays wpa_supplicant's, as on a desktop: it gets one more interface beside the one of the
 house, for as long as the link lasts. It must have been started with -g:
