@@ -1,6 +1,8 @@
 """Forwarding put together: spool, ledger, library, metadata reader and sinks, until it ends or a person ends it."""
 
+import os
 import random
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +19,26 @@ from stack.storage.forward.source import Source
 from stack.storage.library.library import Library
 from stack.storage.library.metadata_reader import MetadataReader
 from stack.storage.library.rules import Rules
+from stack.storage.sinks.opening import open_sink
 from stack.storage.sinks.url import parse
 
 
-def sink_settings(url: str) -> SinkSettings:
-    """Name a sink by its URL without what is secret. Raises `SinkError`."""
-    return SinkSettings(str(parse(url)), url)
+def sinks(urls: Sequence[str]) -> list[SinkSettings]:
+    """Name sinks by their URLs without what is secret. One that is named twice is one. Raises `SinkError`."""
+    named = {str(parse(url)): url for url in urls}
+    return [SinkSettings(name, url) for name, url in named.items()]
+
+
+def prepared_sink(url: str) -> SinkSettings:
+    """Initialise a sink, unless it is. Raises `SinkError`."""
+    with closing(open_sink(parse(url), passing_station())) as sink:
+        sink.initialise()
+    return sinks([url])[0]
+
+
+def passing_station() -> str:
+    """Draw an id for the temporary names of one process that brings no files."""
+    return os.urandom(4).hex()
 
 
 def forward(console: Console, folder: Path, settings: Settings, rules: Rules) -> tuple[bool, bool]:

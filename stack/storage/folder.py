@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
@@ -34,6 +35,8 @@ _OPEN_FOUND = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _DIGEST_PIECE_BYTES = 1 << 20
+_FLOCK = struct.Struct("@hhqqi4x")  # struct flock: kind, whence, start, length, process
+_WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 # These keep a modification time to the nanosecond they report; FAT stores it in steps of two seconds.
 _EXACT_TIMES = frozenset({"ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "overlay"})
@@ -53,9 +56,8 @@ class Folder:
             _lock(_opened(opened, LOCK, _OPEN_LOCK, own))
             self._incoming = _subfolder(opened, _INCOMING, own)
             self._clear_incoming()
-            filesystem = _filesystem(path)
-            self._syncs_whole = can_syncfs(filesystem, os.uname().release)
-            self._mtime_tolerance_ns = 0 if filesystem in _EXACT_TIMES else _MTIME_TOLERANCE_NS
+            self._syncs_whole = can_syncfs(_filesystem(path), os.uname().release)
+            self._mtime_tolerance_ns = mtime_tolerance_ns(path)
             self._temporary_numbers = count()
             self.journal_path = path / OWN / JOURNAL
             self._opened = opened.pop_all()
@@ -173,11 +175,24 @@ def _make_durable(path: Path) -> None:
             os.close(parent)
 
 
+def mtime_tolerance_ns(path: Path) -> int:
+    """How far a modification time may be from what was set, on the file system of `path`."""
+    return 0 if _filesystem(path) in _EXACT_TIMES else _MTIME_TOLERANCE_NS
+
+
 def _lock(handle: int) -> None:
+    """Take both kinds of lock: only flock knows a Ferry of before, and only the other can be asked about."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _WHOLE_FILE)
     except BlockingIOError:
         raise FolderBusyError("another Ferry receives into this folder") from None
+
+
+def is_locked(handle: int) -> bool:
+    """Whether somebody has taken the lock of an open lock file. Does not take it (fcntl(2), F_OFD_GETLK)."""
+    kind, *_ = _FLOCK.unpack(fcntl.fcntl(handle, fcntl.F_OFD_GETLK, _WHOLE_FILE))
+    return bool(kind != fcntl.F_UNLCK)
 
 
 def _filesystem(path: Path) -> str:

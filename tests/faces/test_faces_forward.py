@@ -15,6 +15,7 @@ import pytest
 from stack.storage.items import SpoolLimits
 from stack.storage.sinks.directory import DirectorySink
 from stack.storage.spool import Spool
+from tests.faces.station import eventually
 from tests.faces.test_faces_commands import ferry, finish
 from tests.unit.storage.phone import deliver
 
@@ -76,6 +77,22 @@ def test_everything_arrives_under_its_date_and_leaves_the_spool(spool: Path, nas
     assert {line["path"] for line in lines} == PLACES
     assert {line["captured_from"] for line in lines} == {"name"}
     assert lines[0]["captured"] == "2026-11-21T10:15:00"
+
+
+def test_one_that_stays_takes_what_comes_later_also_while_another_sink_is_away(
+    spool: Path, nas: Path, tmp_path: Path
+) -> None:
+    holder = ferry("forward", "--from", spool, "--to", nas, "--to", tmp_path / "away", "--stay", "--json")
+    try:
+        eventually(lambda: set(files(nas)) == PLACES)
+        receive(spool, {"IMG_20261101_101500.jpg": b"later"})
+        eventually(lambda: len(files(nas)) == len(PLACES) + 1)
+        make_sink(tmp_path / "away")
+        assert finish(ferry("spool", "retry", "--in", spool))[0] == 0
+        eventually(lambda: left(spool) == [])
+    finally:
+        holder.send_signal(signal.SIGINT)
+        assert finish(holder)[0] == 130
 
 
 def test_a_photo_that_is_shared_again_is_recognised_or_stored_again_if_somebody_removed_it(
@@ -144,10 +161,18 @@ def test_what_cannot_be_meant_is_a_usage_error(spool: Path, options: tuple[str, 
     assert "Traceback" not in complaints
 
 
-def test_no_secret_is_shown(spool: Path) -> None:
-    status, lines, complaints = finish(
-        ferry("forward", "--from", spool, "--to", "smb://anna:geheim@127.0.0.1:9/photos", "--once")
-    )
+def test_a_password_on_the_command_line_is_refused(spool: Path) -> None:
+    for command in (("forward", "--from", spool, "--to"), ("sink", "check")):
+        status, lines, complaints = finish(ferry(*command, "smb://anna:geheim@127.0.0.1:9/photos"))
+        assert (status, "secret_file=FILE" in complaints) == (2, True)
+        assert "geheim" not in "".join(lines) + complaints
+
+
+def test_no_secret_is_shown(spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("geheim\n")
+    (tmp_path / "secret").chmod(0o600)
+    url = f"smb://anna@127.0.0.1:9/photos?secret_file={tmp_path / 'secret'}"
+    status, lines, complaints = finish(ferry("forward", "--from", spool, "--to", url, "--once"))
     assert status == 1
     assert "geheim" not in "".join(lines) + complaints
 

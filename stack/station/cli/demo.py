@@ -65,18 +65,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _forward(console: "Console", spool: Path, url: str) -> int:
     """Bring the files to a sink, which is prepared if it is new."""
-    from contextlib import closing
-
-    from stack.station.forwarding import forward, sink_settings
-    from stack.station.identity import station_id
+    from stack.station.forwarding import forward, prepared_sink
     from stack.storage.forward.forwarder import Settings
     from stack.storage.library.rules import Rules
-    from stack.storage.sinks.opening import open_sink
-    from stack.storage.sinks.url import parse
 
-    with closing(open_sink(parse(url), station_id())) as sink:
-        sink.initialise()
-    settings = Settings(sinks=[sink_settings(url)], station=station_id(), patience_s=0.0)
+    settings = Settings(sinks=[prepared_sink(url)], patience_s=0.0)
     is_all_safe, interrupted = forward(console, spool, settings, Rules())
     if interrupted:
         return ExitStatus.INTERRUPTED

@@ -5,8 +5,8 @@
 
 A sink must have been prepared once by `ferry sink init URL`. A sink that is away is tried again, with growing pauses,
 and at once when the network or the mounts change. It ends when everything is safe, or when the next attempt is more
-than a minute away (--once does not wait, --stay waits for ever). Files whose content a sink has already are not stored
-twice, and nothing in a sink is ever overwritten.
+than a minute away. --once does not wait; --stay goes on until Ctrl-C, also with what is received meanwhile. Files whose
+content a sink has already are not stored twice, and nothing in a sink is ever overwritten.
 
 Exit status 0 only when every file is safe.
 """
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hooks", metavar="DIR", type=Path, help="programs of root that are told of each file")
     until = parser.add_mutually_exclusive_group()
     until.add_argument("--once", dest="patience_s", action="store_const", const=0.0, help="make one attempt")
-    until.add_argument("--stay", dest="patience_s", action="store_const", const=inf, help="end when everything is safe")
+    until.add_argument("--stay", dest="patience_s", action="store_const", const=inf, help="go on until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -72,8 +72,10 @@ def run(options: argparse.Namespace) -> int:
     """Forward."""
     from stack.station.console import Console
     from stack.station.forwarding import forward
+    from stack.storage.forward.child import keep_memory_private
     from stack.storage.library.rules import Rules
 
+    keep_memory_private()
     rules = Rules(tuple(options.rules), *([options.path] if options.path else []))
     is_all_safe, interrupted = forward(Console(options.json), options.folder, _settings(options), rules)
     if interrupted:
@@ -82,14 +84,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
-    from stack.station.forwarding import sink_settings
-    from stack.station.identity import station_id
+    from stack.station.forwarding import sinks
     from stack.storage.forward.forwarder import Settings
     from stack.storage.forward.policy import Demand
 
     return Settings(
-        sinks=[sink_settings(url) for url in options.sinks],
-        station=station_id(),
+        sinks=sinks(options.sinks),
         demand=Demand(options.policy),
         keep_days=options.keep,
         hours=options.between,

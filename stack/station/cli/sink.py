@@ -42,13 +42,15 @@ def run(options: argparse.Namespace) -> int:
     from contextlib import closing
 
     from stack.station.console import Console
-    from stack.station.identity import station_id
+    from stack.station.forwarding import passing_station
+    from stack.storage.forward.child import keep_memory_private
     from stack.storage.sinks.opening import open_sink
     from stack.storage.sinks.url import parse
 
+    keep_memory_private()
     console = Console(options.json)
     url = parse(options.url)
-    with closing(open_sink(url, station_id())) as sink:
+    with closing(open_sink(url, passing_station())) as sink:
         if options.action == "init":
             info = sink.initialise()
             console.say(f"{url} is ready to be forwarded to", "initialised", url=str(url), id=info.marker_id)

@@ -54,18 +54,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _drop(console: "Console", source: "Source", ledger: "Ledger", names: list[str], *, even_unsafe: bool) -> int:
-    entries = {each.name: each.entry for each in ledger.spooled()}
+    entries = {each.name: each for each in ledger.spooled()}
     unknown = [name for name in names if name not in entries]
     unsafe = [] if even_unsafe else ledger.unsafe(names)
     for name in unknown:
         console.say(f"{name} is not in the spool", "unknown", name=name)
     for name in unsafe:
         console.say(f"{name} stays: no sink has it. Add --even-unsafe to drop it all the same.", "unsafe", name=name)
-    leaving = [name for name in names if name in entries and name not in unsafe]
-    source.remove(leaving)
-    ledger.release(entries[name] for name in leaving)
-    for name in leaving:
-        console.say(f"{name} is dropped", "dropped", name=name)
-    if unsafe:
+    leaving = [entries[name] for name in names if name in entries and name not in unsafe]
+    left = ledger.release(leaving, source.drop, is_received_into=source.is_received_into())
+    for each in left:
+        console.say(f"{each.name} is dropped", "dropped", name=each.name)
+    if len(left) < len(leaving):
+        console.say("A phone is sending; what is in its transfer stays. Try again after it.", "busy")
+    if unsafe or len(left) < len(leaving):
         return ExitStatus.REFUSED
     return ExitStatus.NOT_FOUND if unknown or not names else ExitStatus.SAFE

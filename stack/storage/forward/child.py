@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Final
 _READ_BYTES: Final = 65_536
 _MAX_LINE_BYTES: Final = 1 << 20
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 
 
 class Child:
@@ -68,4 +70,16 @@ class Child:
 
 def die_with_parent() -> None:
     """For the child: be killed when the thread that started us ends, however that happens (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def keep_memory_private() -> None:
+    """For whoever holds secrets: leave no core dump, and let no other process of this user look into the memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -50,15 +50,19 @@ class Courier:
         self._tell(Finished())
 
     def _recognise(self, file: File) -> bool:
-        """Whether the sink confirms now that it has the content under a path that had it once."""
+        """Whether the sink confirms now that it has the content under a path that had it once.
+
+        Read back: a photo that somebody has turned in place may have the same size.
+        """
         if not file.known:
             return False
         found = self._sink.exists([(path, file.size_bytes) for path in file.known])
-        there = [path for path, presence in zip(file.known, found, strict=True) if presence is Presence.SAME_SIZE]
-        if there:
-            gone = [path for path in file.known if path not in there]
-            self._tell(Arrived(file.entry, there[0], was_there=True, gone=gone))
-        return bool(there)
+        likely = [path for path, presence in zip(file.known, found, strict=True) if presence is Presence.SAME_SIZE]
+        there = next((path for path in likely if self._sink.verify(_wanted(file, path))), None)
+        if there is not None:
+            gone = [path for path in file.known if path not in likely]
+            self._tell(Arrived(file.entry, there, was_there=True, gone=gone))
+        return there is not None
 
     def _paths(self, files: Sequence[File]) -> list[str]:
         """Return a path for each, under which the sink has nothing, or the same content."""

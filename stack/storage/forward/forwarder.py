@@ -1,7 +1,8 @@
 """The forwarder: places what is new, gives every sink its next files, lets go of what is safe, until nothing is left.
 
 One thread, which waits for whatever comes first: a worker's word, the end of a hook, a change of network or mounts,
-the time of the next attempt. Whatever may hang is in a process of its own, and is killed when it does.
+news in the journal, the time of the next attempt. Whatever may hang is in a process of its own, and is killed when it
+does.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from board.clock import boottime_s
+from board.inotify import FolderWatch
 from stack.storage.forward import manifest
 from stack.storage.forward.changes import Changes
 from stack.storage.forward.hooks import Hooks
@@ -27,7 +29,12 @@ from stack.storage.library.grouping import grouped
 
 _AT_ONCE: Final = 32  # deliveries looked at for the next job
 _LINES_AT_ONCE: Final = 200
+_LEAVE_AT_ONCE: Final = 16  # files; nothing can be received meanwhile
+_CHECKPOINT_AFTER: Final = 200  # deliveries
+_LONGEST_PAUSE_S: Final = 6 * 3600.0  # longer than all of policy's
+_HURRY_PAUSE_S: Final = 30.0  # changes of the network come in flocks
 _SILENT: Final = "It does not answer. Check the server, its disk and the network."
+_ENDED: Final = "Its worker ended without a word. See Ferry's log."
 _POLLIN: Final = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
@@ -42,7 +49,6 @@ class Settings:
     bytes_per_s: float = 0.0
     hooks: Path | None = None
     patience_s: float = inf
-    station: str = "station"
 
 
 class View(Protocol):
@@ -82,11 +88,15 @@ class Forwarder:
         self._view = view
         self._draw = draw
         self._hooks = Hooks(settings.hooks) if settings.hooks else None
-        self._lanes = [Lane(each, str(source.path), settings.station, settings.bytes_per_s) for each in settings.sinks]
+        self._station = source.station_id()
+        self._lanes = [Lane(each, str(source.path), self._station, settings.bytes_per_s) for each in settings.sinks]
         self._names = [each.name for each in settings.sinks]
         self._placing_s: float | None = None
         self._stopping = False
-        self._stopped = os.eventfd(0, os.EFD_CLOEXEC)
+        self._stopped = os.eventfd(0, os.EFD_CLOEXEC)  # stays open: a signal may come at any time
+        self._journal = FolderWatch(source.journal_path.parent)
+        self._hurried_s = -inf
+        self._arrived_count = 0
 
     def stop(self) -> None:
         """End soon. What is on its way is brought again the next time."""
@@ -112,20 +122,25 @@ class Forwarder:
                 lane.kill()
             if self._hooks:
                 self._hooks.close()
+            self._journal.close()
             changes.close()
-            os.close(self._stopped)
 
     def _take_stock(self) -> None:
         """See what is new, and let go of what is safe."""
         self._ledger.assign(self._names, _now_s())
+        self._ledger.no_later_than(_now_s() + _LONGEST_PAUSE_S)
         self._placing_s = self._placer.place_new()
         needed = self._settings.demand.needed(len(self._names))
         safe = self._ledger.safe_since(self._names, needed)
         leaving = [each for each, since in safe if may_leave(since, self._settings.keep_days, _now_s())]
-        if leaving and not self._ledger.is_receiving(really=self._source.is_received_into()):
-            self._source.remove(each.name for each in leaving)
-            self._ledger.release(each.entry for each in leaving)
-            self._view.released(leaving)
+        for start in range(0, len(leaving), _LEAVE_AT_ONCE):
+            self._release(leaving[start : start + _LEAVE_AT_ONCE])
+
+    def _release(self, leaving: Sequence[Spooled]) -> None:
+        is_received_into = self._source.is_received_into()
+        left = self._ledger.release(leaving, self._source.remove, is_received_into=is_received_into)
+        if left:
+            self._view.released(left)
 
     def _give_work(self) -> None:
         if self._closed_s() == 0:
@@ -143,7 +158,7 @@ class Forwarder:
         elif not self._is_in_trouble(lane):
             for day in self._ledger.days_to_record(lane.name)[:1]:
                 numbers, lines = self._ledger.records(lane.name, day, _LINES_AT_ONCE)
-                lane.note(manifest.path_of(day, self._settings.station), numbers, lines, boottime_s())
+                lane.note(manifest.path_of(day, self._station), numbers, lines, boottime_s())
 
     def _is_in_trouble(self, lane: Lane) -> bool:
         return self._ledger.trouble(lane.name)[1] > _now_s()
@@ -158,26 +173,48 @@ class Forwarder:
         return hours.wait_s(datetime.now().astimezone()) if hours else 0.0
 
     def _wait_s(self) -> float:
-        """Return after how long there is something to do again: infinite where nothing is left."""
-        times = [self._ledger.next_time(name) for name in self._names]
+        """Return after how long a lane that is free has something to do again: infinite where nothing is left."""
+        times = [self._next_time(lane) for lane in self._lanes if not lane.is_busy]
         next_time = min((each for each in times if each is not None), default=None)
         waits = [] if next_time is None else [max(next_time - _now_s(), self._closed_s())]
         return min([*waits, *([] if self._placing_s is None else [self._placing_s])], default=inf)
 
+    def _next_time(self, lane: Lane) -> float | None:
+        """Return when a sink's next file or line is due, None if it has all of them."""
+        next_time = self._ledger.next_time(lane.name)
+        if next_time is None and self._ledger.days_to_record(lane.name):
+            return self._ledger.trouble(lane.name)[1]
+        return next_time
+
     def _wait_for_news(self, changes: Changes) -> None:
-        """Attend to workers and hooks until a lane is free, something has changed, or the time has come."""
+        """Attend to workers and hooks until a lane is free, something has come or changed, or the time has come."""
         until_s = boottime_s() + self._wait_s()
-        free = self._free_lanes()
-        while self._free_lanes() == free and not self._stopping:
+        free, was_busy = self._free_lanes(), self._is_busy
+        while self._free_lanes() == free and self._is_busy == was_busy and not self._stopping:
             timeout_s = min([until_s, *self._deadlines_s()]) - boottime_s()
             ready = _poll(self._descriptors(changes), timeout_s)
             if {changes.mounts.fileno(), changes.network.fileno()} & ready:
                 changes.take()
-                self._ledger.hurry_passing()
-                return
+                if self._may_hurry():
+                    self._ledger.hurry_passing()
+                    return
             self._attend(ready)
-            if boottime_s() >= until_s or not self._is_busy:
+            if boottime_s() >= until_s or self._has_news(ready):
                 return
+
+    def _may_hurry(self) -> bool:
+        """Whether the last time was long enough ago."""
+        if boottime_s() < self._hurried_s + _HURRY_PAUSE_S:
+            return False
+        self._hurried_s = boottime_s()
+        return True
+
+    def _has_news(self, ready: set[int]) -> bool:
+        """Whether somebody else has written into the journal."""
+        if self._journal.fileno() not in ready:
+            return False
+        self._journal.take()
+        return self._ledger.has_news()
 
     def _free_lanes(self) -> list[str]:
         return [lane.name for lane in self._lanes if not lane.is_busy]
@@ -192,7 +229,7 @@ class Forwarder:
         """Return what to wait for, by descriptor."""
         watched = {lane.fileno(): _POLLIN for lane in self._lanes if lane.is_busy}
         watched |= {changes.mounts.fileno(): select.POLLPRI, changes.network.fileno(): select.POLLIN}
-        watched[self._stopped] = select.POLLIN
+        watched |= {self._stopped: select.POLLIN, self._journal.fileno(): select.POLLIN}
         if self._hooks and self._hooks.ended is not None:
             watched[self._hooks.ended] = select.POLLIN
         return watched
@@ -202,21 +239,22 @@ class Forwarder:
             if lane.deadline_s is not None and lane.fileno() in ready:
                 self._hear(lane)
             elif lane.deadline_s is not None and boottime_s() >= lane.deadline_s:
-                self._give_up(lane)
+                self._give_up(lane, _SILENT)
         if self._hooks:
             self._hooks.turn(boottime_s())
 
     def _hear(self, lane: Lane) -> None:
         messages = lane.messages(boottime_s())
         if messages is None:
-            self._give_up(lane)
+            self._give_up(lane, _ENDED)
             return
         for message in messages:
             self._take(lane, message)
         if any(isinstance(message, Failed) and not message.entry for message in messages):
             lane.kill()
         elif not lane.is_busy:
-            self._ledger.recorded(lane.noting)
+            if lane.noting:
+                self._ledger.recorded(lane.noting)
             lane.free()
 
     def _take(self, lane: Lane, message: Message) -> None:
@@ -241,6 +279,9 @@ class Forwarder:
             if self._hooks:
                 self._hooks.tell(line)
         self._view.arrived(delivery, path, was_there)
+        self._arrived_count += 1
+        if self._arrived_count % _CHECKPOINT_AFTER == 0:
+            self._ledger.checkpoint()
 
     def _failed(self, delivery: Delivery, trouble: Trouble, error: str) -> None:
         wait_s = pause_s(trouble, delivery.attempts, self._draw)
@@ -250,13 +291,14 @@ class Forwarder:
     def _in_trouble(self, lane: Lane, trouble: Trouble, error: str) -> None:
         attempts, _ = self._ledger.trouble(lane.name)
         wait_s = pause_s(trouble, attempts, self._draw)
-        self._ledger.in_trouble(lane.name, error, _now_s() + wait_s, may_pass=trouble is not Trouble.BARRED)
+        may_pass = trouble is not Trouble.BARRED
+        self._ledger.in_trouble(lane.name, error, _now_s() + wait_s, may_pass=may_pass, tried=lane.deliveries)
         self._view.failed(lane.name, "", error, wait_s)
 
-    def _give_up(self, lane: Lane) -> None:
+    def _give_up(self, lane: Lane, why: str) -> None:
         """End a worker that is silent or dead. Its files go with the next one."""
+        self._in_trouble(lane, Trouble.PASSING, why)
         lane.kill()
-        self._in_trouble(lane, Trouble.PASSING, _SILENT)
 
 
 def _first_group(due: Sequence[Delivery]) -> list[Delivery]:

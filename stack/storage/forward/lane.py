@@ -19,7 +19,7 @@ class SinkSettings:
     """A sink by the name it has in the journal, where it is, and what opens it."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
     secret: str = field(default="", repr=False)
 
 

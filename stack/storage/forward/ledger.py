@@ -4,7 +4,7 @@ Transactions are short, for the disk thread of the receiving process waits for t
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +79,20 @@ class Ledger:
             self._database = connect(path, opened)
             prepare(self._database)
             self._opened = opened.pop_all()
+        self._seen_version = 0
 
     def close(self) -> None:
         """Close it."""
         with translated():
             self._opened.close()
+
+    def has_news(self) -> bool:
+        """Whether others have written to the journal since this was asked last: files have come, or a person hurries.
+
+        What this connection writes does not count (PRAGMA data_version).
+        """
+        seen, self._seen_version = self._seen_version, int(self._rows("PRAGMA data_version")[0][0])
+        return seen != self._seen_version
 
     def assign(self, sinks: Sequence[str], now: float) -> None:
         """Give every entry a delivery to each of `sinks`, and forget what was to go to others."""
@@ -116,10 +125,15 @@ class Ledger:
         )
 
     def due(self, sink: str, now: float, limit: int) -> list[Delivery]:
-        """Return deliveries to `sink` whose time has come, the oldest entry first; none while it is in trouble."""
+        """Return deliveries to `sink` whose time has come; none while it is in trouble.
+
+        Those that were tried least come first: a file that ends every attempt must not hold the others.
+        """
         if self.trouble(sink)[1] > now:
             return []
-        which = "WHERE sink = ? AND NOT is_safe AND not_before <= ? AND place NOTNULL ORDER BY entry.id LIMIT ?"
+        which = (
+            "WHERE sink = ? AND NOT is_safe AND not_before <= ? AND place NOTNULL ORDER BY attempts, entry.id LIMIT ?"
+        )
         rows = self._rows(f"{_DELIVERIES} {which}", sink, now, limit)
         return [Delivery(Spooled(*row[:_SPOOLED_COLUMNS]), *row[_SPOOLED_COLUMNS:]) for row in rows]
 
@@ -140,13 +154,29 @@ class Ledger:
         rows = self._rows("SELECT attempts, not_before FROM sink WHERE name = ?", sink)
         return rows[0] if rows else (0, 0.0)
 
-    def in_trouble(self, sink: str, error: str, not_before: float, *, may_pass: bool) -> None:
-        """Note that `sink` takes nothing at present, until when it is left in peace, and whether that may pass."""
-        self._write(
-            "INSERT INTO sink (name, attempts, not_before, may_pass, error) VALUES (?1, 1, ?2, ?3, ?4)"
-            " ON CONFLICT (name) DO UPDATE SET attempts = attempts + 1, not_before = ?2, may_pass = ?3, error = ?4",
-            (sink, not_before, may_pass, error),
-        )
+    def in_trouble(
+        self, sink: str, error: str, not_before: float, *, may_pass: bool, tried: Iterable[int] = ()
+    ) -> None:
+        """Note that `sink` takes nothing at present, until when it is left in peace, and whether that may pass.
+
+        `tried` are the entries with which it was found out.
+        """
+        with self._transaction():
+            self._database.execute(
+                "INSERT INTO sink (name, attempts, not_before, may_pass, error) VALUES (?1, 1, ?2, ?3, ?4)"
+                " ON CONFLICT (name) DO UPDATE SET attempts = attempts + 1, not_before = ?2, may_pass = ?3, error = ?4",
+                (sink, not_before, may_pass, error),
+            )
+            self._database.executemany(
+                "UPDATE delivery SET attempts = attempts + 1 WHERE sink = ? AND entry = ?",
+                [(sink, entry) for entry in tried],
+            )
+
+    def no_later_than(self, limit: float) -> None:
+        """Bound all pauses: a clock that was far ahead may have set them."""
+        with self._transaction():
+            self._database.execute("UPDATE delivery SET not_before = ?1 WHERE not_before > ?1", (limit,))
+            self._database.execute("UPDATE sink SET not_before = ?1 WHERE not_before > ?1", (limit,))
 
     def hurry_passing(self) -> None:
         """Let the sinks be tried now whose trouble may have passed: something has changed on this machine."""
@@ -206,14 +236,23 @@ class Ledger:
         query = f"SELECT name FROM entry WHERE name IN {_marks(names)} AND NOT EXISTS ({safe})"  # noqa: S608
         return [str(name) for (name,) in self._rows(query, *names)]
 
-    def release(self, entries: Iterable[int]) -> None:
-        """Forget entries whose files are not in the spool any more. What the sinks have stays known."""
-        with self._transaction():
-            self._database.executemany("DELETE FROM entry WHERE id = ?", [(entry,) for entry in entries])
+    def release(
+        self, leaving: Sequence[Spooled], remove: Callable[[Sequence[Spooled]], None], *, is_received_into: bool
+    ) -> list[Spooled]:
+        """Let `remove` take the files of entries away, and forget them. What the sinks have stays known.
 
-    def is_receiving(self, *, really: bool) -> bool:
-        """Whether a task runs; one that has no end because of a crash does not, which `really` tells."""
-        return really and bool(self._rows("SELECT 1 FROM task WHERE ending IS NULL LIMIT 1"))
+        Not while a task runs, which may have recognised one of them; a task that has no end because of a crash does
+        not run, which `is_received_into` tells. Nothing is entered meanwhile, so a name still means the same file.
+        Returns those that have left.
+        """
+        with self._transaction():
+            if is_received_into and self._database.execute("SELECT 1 FROM task WHERE ending IS NULL").fetchone():
+                return []
+            there = {row[0] for row in self._database.execute("SELECT id FROM entry")}
+            left = [each for each in leaving if each.entry in there]
+            remove(left)
+            self._database.executemany("DELETE FROM entry WHERE id = ?", [(each.entry,) for each in left])
+        return left
 
     def records(self, sink: str, day: str, limit: int) -> tuple[list[int], list[str]]:
         """Return lines that the sink's manifest of `day` lacks, and their numbers."""

@@ -8,16 +8,10 @@ The end of the name is the station's, so that many stations can share a sink. An
 
 import json
 from datetime import datetime
-from hashlib import sha256
 
 from stack.storage.forward.ledger import Delivery
 
 MAX_BYTES = 64 << 20  # of one day
-
-
-def station_id(machine_id: str) -> str:
-    """Return eight hex digits that name this machine and do not tell its id."""
-    return sha256(b"ferry manifest " + machine_id.strip().encode()).hexdigest()[:8]
 
 
 def path_of(day: str, station: str) -> str:

@@ -18,7 +18,7 @@ from board.errors import LocalProtocolError
 class Open:
     """The sink's URL with its secret, the spool's folder, the station's id, and the limit of the rate; 0 is none."""
 
-    url: str
+    url: str = field(repr=False)
     secret: str = field(repr=False)
     spool: str
     station: str

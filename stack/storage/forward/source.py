@@ -2,23 +2,29 @@
 
 import fcntl
 import hashlib
+import logging
 import os
+import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from stack.storage.errors import ForwarderBusyError, SpoolMissingError, translated
-from stack.storage.folder import JOURNAL, LOCK, OWN
+from stack.storage.folder import JOURNAL, LOCK, OWN, is_locked, mtime_tolerance_ns
+from stack.storage.forward.ledger import Spooled
 
 _FORWARD_LOCK: Final = "forward.lock"
-_LOCKS: Final = Path("/proc/locks")
+_STATION: Final = "station"
+_STATION_DIGITS: Final = 8
 _PIECE_BYTES: Final = 1 << 20
 _OPEN_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OPEN_LOCK: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_log = logging.getLogger(__name__)
 
 
 class Source:
@@ -33,6 +39,7 @@ class Source:
         with translated(), ExitStack() as opened:
             self._handle = os.open(self.path, _OPEN_FOLDER)
             opened.callback(os.close, self._handle)
+            self._mtime_tolerance_ns = mtime_tolerance_ns(self.path)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -53,14 +60,14 @@ class Source:
     def is_received_into(self) -> bool:
         """Whether a Ferry receives into the folder now, so that a task without an end may still run.
 
-        The kernel's list of locks tells (proc_locks(5)); to try the lock would bar a Ferry that starts just then.
+        Asking does not take the lock, which would bar a Ferry that starts just then.
         """
-        try:
-            status = os.stat(f"{OWN}/{LOCK}", dir_fd=self._handle, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-        return any(" FLOCK " in lock and f" {device} " in lock for lock in _LOCKS.read_text().splitlines())
+        with translated():
+            handle = self._open_own(LOCK)
+            try:
+                return is_locked(handle)
+            finally:
+                os.close(handle)
 
     def open(self, name: str) -> int:
         """Open a file of the spool for reading; it must be a regular one. Raises `OSError`."""
@@ -78,16 +85,47 @@ class Source:
                 digest.update(piece)
         return digest.digest()
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Remove files for good; that one is gone already is as good."""
+    def remove(self, entries: Sequence[Spooled]) -> None:
+        """Remove files for good; one that is gone already is as good, one that somebody has changed stays."""
+        self.drop([each for each in entries if self._is_as_it_came(each)])
+
+    def drop(self, entries: Sequence[Spooled]) -> None:
+        """Remove files for good, whatever they are now."""
         with translated():
-            for name in names:
+            for each in entries:
                 with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=self._handle)
+                    os.unlink(each.name, dir_fd=self._handle)
             os.fsync(self._handle)
 
+    def _is_as_it_came(self, entry: Spooled) -> bool:
+        try:
+            status = os.stat(entry.name, dir_fd=self._handle, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        same_time = abs(status.st_mtime_ns - entry.mtime_ns) <= self._mtime_tolerance_ns
+        is_same = stat.S_ISREG(status.st_mode) and status.st_size == entry.size_bytes and same_time
+        if not is_same:
+            _log.warning("%s was changed in the spool, and stays there", entry.name)
+        return is_same
+
+    def station_id(self) -> str:
+        """Return eight hex digits that name this station in its sinks; drawn once for each spool."""
+        with translated(), open(self._open_own(_STATION), "r+") as file:
+            known = file.read(_STATION_DIGITS)
+            if re.fullmatch(f"[0-9a-f]{{{_STATION_DIGITS}}}", known):
+                return known
+            drawn = os.urandom(_STATION_DIGITS // 2).hex()
+            file.seek(0)
+            file.write(drawn)
+            file.flush()
+            os.fsync(file.fileno())
+            return drawn
+
+    def _open_own(self, name: str) -> int:
+        return os.open(f"{OWN}/{name}", _OPEN_LOCK, 0o640, dir_fd=self._handle)
+
     def _lock(self, name: str) -> bool:
-        handle = os.open(f"{OWN}/{name}", _OPEN_LOCK, 0o640, dir_fd=self._handle)
+        handle = self._open_own(name)
         self._opened.callback(os.close, handle)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

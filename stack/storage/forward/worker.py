@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from board.errors import FerryError
-from stack.storage.forward.child import die_with_parent
+from stack.storage.forward.child import die_with_parent, keep_memory_private
 from stack.storage.forward.courier import Courier
 from stack.storage.forward.messages import Failed, Finished, Job, Message, Note, Open, decode, encode
 from stack.storage.forward.policy import Throttle, Trouble
@@ -24,6 +24,7 @@ from stack.storage.sinks.url import parse
 
 def main() -> None:
     """Work until the input ends."""
+    keep_memory_private()
     die_with_parent()
     lines = iter(sys.stdin.buffer.readline, b"")
     opening = decode(next(lines))

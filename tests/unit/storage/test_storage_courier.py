@@ -92,6 +92,13 @@ def test_a_known_path_is_believed_only_while_the_sink_confirms_it(world: World) 
     assert world.files() == {"2026/a.jpg": b"a"}
 
 
+def test_a_known_path_with_other_content_of_the_same_size_is_no_copy(world: World) -> None:
+    world.archived("old/x.jpg", b"z")
+    file = world.spooled(7, "a.jpg", b"a", "old/x.jpg")
+    assert world.bring(file) == [Arrived(7, "2026/a.jpg", was_there=False, gone=["old/x.jpg"])]
+    assert world.files() == {"2026/a.jpg": b"a", "old/x.jpg": b"z"}
+
+
 def test_a_name_that_is_taken_at_the_last_moment(tmp_path: Path) -> None:
     class Taken(DirectorySink):
         def begin(self, wanted: Wanted) -> DirectoryUpload:

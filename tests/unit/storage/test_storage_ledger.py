@@ -1,15 +1,15 @@
 """The forwarder's side of the journal: what is to go where, how far it is, and what outlives the entry."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from stack.storage.forward.ledger import Ledger
+from stack.storage.forward.ledger import Ledger, Spooled
 from stack.storage.journal import Journal, TaskEnd
-from stack.transfer.entry_store import Ending
+from stack.transfer.entry_store import Ending, StoreError
 from tests.unit.storage.test_storage_journal import INFO, row
 
 DAY = "2026-11-24"
@@ -50,6 +50,17 @@ def test_only_ended_tasks_are_placed_and_each_as_a_whole(journal: Journal, ledge
     assert [[each.name for each in task] for task in ledger.unplaced(even_unfinished=True)][1] == ["c.jpg"]
     place_all(ledger)
     assert ledger.unplaced(even_unfinished=False) == []
+
+
+def test_what_others_write_is_news_once(journal: Journal, ledger: Ledger) -> None:
+    ledger.has_news()
+    ledger.assign(["nas"], 5.0)
+    assert not ledger.has_news()
+    receive(journal, "a.jpg")
+    assert ledger.has_news()
+    assert not ledger.has_news()
+    place_all(ledger)
+    assert not ledger.has_news()
 
 
 def test_every_entry_goes_to_every_sink(journal: Journal, ledger: Ledger) -> None:
@@ -119,7 +130,8 @@ def test_what_is_safe_is_due_no_more_and_its_copy_outlives_the_entry(
     assert ledger.next_time("nas") is None
     ((spooled, since),) = ledger.safe_since(["nas"], 1)
     assert since == 11.0
-    ledger.release([spooled.entry])
+    removed: list[Spooled] = []
+    assert ledger.release([spooled], removed.extend, is_received_into=False) == removed == [spooled]
     assert ledger.standings() == []
     assert ledger.copies("nas", spooled) == ["2026/a (2).jpg"]
     assert ledger.copies("disk", spooled) == []
@@ -169,3 +181,47 @@ def test_copies_are_found_by_their_index(ledger: Ledger, path: Path) -> None:
             "EXPLAIN QUERY PLAN SELECT path FROM copy WHERE head = 1 AND sha256 = x'00' AND size_bytes = 1"
         ).fetchall()
     assert "copy_by_head" in plan[0][3]
+
+
+def test_nothing_leaves_while_a_task_runs_or_under_another_files_name(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg")
+    (spooled,) = ledger.spooled()
+    removed: list[Spooled] = []
+    receive(journal, "b.jpg", ends=False)
+    assert ledger.release([spooled], removed.extend, is_received_into=True) == []
+    journal.break_unfinished(3.0)
+    receive(journal, "a.jpg")  # another file, under the name of the one that was to leave
+    assert ledger.release([spooled], removed.extend, is_received_into=True) == []
+    assert removed == []
+    assert [each.name for each in ledger.spooled()] == ["b.jpg", "a.jpg"]
+
+
+def test_a_removal_that_fails_forgets_nothing(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg")
+
+    def fail(leaving: Sequence[Spooled]) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with pytest.raises(StoreError):
+        ledger.release(ledger.spooled(), fail, is_received_into=False)
+    assert len(ledger.spooled()) == 1
+
+
+def test_a_file_that_ends_every_attempt_does_not_hold_the_others(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg", "b.jpg")
+    ledger.assign(["nas"], 5.0)
+    place_all(ledger)
+    (first, _) = ledger.due("nas", 10.0, 9)
+    ledger.in_trouble("nas", "Its worker ended.", 10.0, may_pass=True, tried=[first.spooled.entry])
+    assert [each.spooled.name for each in ledger.due("nas", 20.0, 9)] == ["b.jpg", "a.jpg"]
+
+
+def test_pauses_that_a_wrong_clock_has_set_are_bounded(journal: Journal, ledger: Ledger) -> None:
+    receive(journal, "a.jpg")
+    ledger.assign(["nas"], 5.0)
+    place_all(ledger)
+    (delivery,) = ledger.due("nas", 10.0, 9)
+    ledger.failed(delivery, "locked", 1e9, 10.0)
+    ledger.in_trouble("nas", "away", 1e9, may_pass=True)
+    ledger.no_later_than(100.0)
+    assert ledger.next_time("nas") == 100.0

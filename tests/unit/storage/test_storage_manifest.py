@@ -63,11 +63,8 @@ def test_a_manifest_grows_by_what_it_lacks() -> None:
     assert manifest.extended(b"1\ntorn", ["2"]) == b"1\ntorn\n2\n"
 
 
-def test_a_station_is_told_apart_without_telling_its_id() -> None:
-    first, second = manifest.station_id("0" * 32), manifest.station_id("1" * 32)
-    assert first != second
-    assert manifest.path_of("2026-11-24", first) == f".ferry/manifest/2026-11-24-{first}.jsonl"
-    assert manifest.station_id("0" * 32 + "\n") == first
+def test_each_station_has_its_own_manifest_for_a_day() -> None:
+    assert manifest.path_of("2026-11-24", "0a1b2c3d") == ".ferry/manifest/2026-11-24-0a1b2c3d.jsonl"
 
 
 @pytest.mark.parametrize(
