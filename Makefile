@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONLY ?=
 SECONDS ?= 300
+export CMD
+SEED ?=
 
-.PHONY: help demo test check lint bench fuzz lab lab-up lab-sh lab-down lock clean
+.PHONY: help demo test check lint bench fuzz soak lab lab-up lab-sh lab-down lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +33,9 @@ bench: $(VENV)/.dev ## figures beside their references; ONLY=receive for one
 fuzz: $(VENV)/.dev ## hammer the parsers with made-up input; SECONDS=600 for ten minutes
 	@$(BIN)/python -m tests.fuzz $(SECONDS)
 
+soak: $(VENV)/.dev ## a phone keeps sending while everything else fails; SECONDS=300 SEED=, half of it power cuts in the lab
+	@$(BIN)/python -m tests.soak $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 lab: $(VENV)/.dev ## the tests that need real radios, in an emulated machine (as root; builds it once)
 	@$(BIN)/python -m tests.lab test
 
@@ -38,7 +43,7 @@ lab-up: $(VENV)/.dev ## boot that machine and leave it running; lab-sh CMD='...'
 	@$(BIN)/python -m tests.lab up
 
 lab-sh: $(VENV)/.dev
-	@$(BIN)/python -m tests.lab sh '$(CMD)'
+	@$(BIN)/python -m tests.lab sh "$$CMD"
 
 lab-down: $(VENV)/.dev
 	@$(BIN)/python -m tests.lab down

@@ -27,10 +27,10 @@ def main() -> None:
     keep_memory_private()
     die_with_parent()
     lines = iter(sys.stdin.buffer.readline, b"")
-    opening = decode(next(lines))
-    assert isinstance(opening, Open)
-    first = next(lines, b"")  # nothing is opened before there is something to do
+    opening_line, first = next(lines, b""), next(lines, b"")  # nothing is opened before there is something to do
     if first:
+        opening = decode(opening_line)
+        assert isinstance(opening, Open)
         try:
             _work(opening, _with_first(first, lines))
         except FerryError as error:
