@@ -20,12 +20,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.lab import recipe
-from tests.lab.guest import Guest
+from tests.lab.guest import Guest, Sink
 from tests.lab.image import built_image
 from tests.lab.tools import LabError
 
@@ -90,25 +90,29 @@ def test(options: argparse.Namespace) -> int:
         options.command = [_PYTEST, shlex.join(options.argument)]
         return run(options)
     built_image()
-    with ThreadPoolExecutor() as pool, _short_lived() as first, _short_lived() as second, _short_lived() as third:
-        shares = (first, _UNIT_AND_DRIVERS), (second, _LINK), (third, _REST)
-        parts = [pool.submit(_run_tests, guest, arguments) for guest, arguments in shares]
-        statuses = [_show(part) for part in parts]
+    status = _test_side_by_side((_UNIT_AND_DRIVERS, _LINK, _REST))
     outside = subprocess.run([sys.executable, "-m", "pytest", "-q", _OUTSIDE], cwd=recipe.ROOT, check=False)
-    return next((status for status in (*statuses, outside.returncode) if status), 0)
+    return status or outside.returncode
 
 
-def _run_tests(guest: Guest, arguments: Sequence[str]) -> tuple[int, bytes]:
-    output = io.BytesIO()
-    status = guest.run(f"{_PYTEST} {shlex.join(arguments)}", timeout_s=_TEST_LIMIT_S, output=output)
-    return status, output.getvalue()
+def _test_side_by_side(shares: Sequence[Sequence[str]]) -> int:
+    """Run each share in a guest of its own; show what they printed one after the other, also if it was cut short."""
+    outputs = [io.BytesIO() for _ in shares]
+    try:
+        with ThreadPoolExecutor() as pool, ExitStack() as guests:
+            parts = [
+                pool.submit(_run_tests, guests.enter_context(_short_lived()), share, output)
+                for share, output in zip(shares, outputs, strict=True)
+            ]
+            return max([part.result() for part in parts])
+    finally:
+        for output in outputs:
+            sys.stdout.buffer.write(output.getvalue())
+        sys.stdout.buffer.flush()
 
 
-def _show(part: "Future[tuple[int, bytes]]") -> int:
-    status, output = part.result()
-    sys.stdout.buffer.write(output)
-    sys.stdout.buffer.flush()
-    return status
+def _run_tests(guest: Guest, arguments: Sequence[str], output: Sink) -> int:
+    return guest.run(f"{_PYTEST} {shlex.join(arguments)}", timeout_s=_TEST_LIMIT_S, output=output)
 
 
 @contextmanager
