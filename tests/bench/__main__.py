@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import bluetooth, boards, latency, link, receive
+from tests.bench import bluetooth, boards, journal, latency, link, receive, sinks
 from tests.bench.corpora import LARGEST_MIB
 from tests.bench.measure import PEER_CPU, ROOT, BenchError, say
 from tests.bench.report import Report
@@ -38,6 +38,8 @@ BENCHES: dict[str, Callable[[Report, Options], None]] = {
     "latency": lambda report, options: latency.bench(report, quick=options.quick),
     "bluetooth": lambda report, options: bluetooth.bench(report, quick=options.quick),
     "link": lambda report, options: link.bench(report, quick=options.quick),
+    "sinks": lambda report, options: sinks.bench(report, quick=options.quick),
+    "journal": lambda report, options: journal.bench(report, quick=options.quick),
     "boards": lambda report, options: boards.bench(report, quick=options.quick),
 }
 
