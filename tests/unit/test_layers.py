@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "stack.wlan": {"board"},
     "stack.ip": {"board"},
     "stack.link": {"board", "drivers", "stack.wlan", "stack.ip"},
+    "stack.power": {"board"},
     "stack.station": {
         "board",
         "drivers",
@@ -28,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
         "stack.ble",
         "stack.transfer",
         "stack.storage",
+        "stack.power",
     },
 }
 SANS_IO = [
@@ -78,6 +80,7 @@ SANS_IO = [
     "stack/link/machine.py",
     "stack/link/plan.py",
     "stack/link/supplicant_outcome.py",
+    "stack/power",
     "stack/wlan",
     "stack/transfer/http.py",
     "stack/transfer/websocket.py",

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from board.errors import FerryError
 from drivers.errors import RadioError
-from stack.station.cli import advertise, demo, forward, join, radio, receive, scan, send, sink, spool
+from stack.station.cli import advertise, demo, forward, join, power, radio, receive, scan, send, sink, spool
 from stack.station.console import Console
 from stack.station.exit_status import ExitStatus
 
@@ -27,7 +27,7 @@ class Verb(Protocol):
         """Do it; return the exit status."""
 
 
-VERBS: tuple[Verb, ...] = (demo, receive, send, forward, sink, spool, scan, advertise, join, radio)
+VERBS: tuple[Verb, ...] = (demo, receive, send, forward, sink, spool, scan, advertise, join, radio, power)
 
 _DESCRIPTION = "A photo-offload station: phones share to it with one tap, it carries the files safely to your storage."
 _EPILOG = """\
