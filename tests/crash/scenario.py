@@ -3,6 +3,7 @@
     first    delivers task 0; is killed in task 1, when some files of a group have their names, not synced
     second   starts after that kill, delivers tasks 1 and 2, closes
     all      delivers all tasks in one go, and tells of failures
+    anew     delivers task 0, starts with a damaged journal, which is made anew, delivers task 1
 
 What the spool calls safe is told on standard output: `kept NAME` for each entry, `ok NUMBER` for each task.
 """
@@ -45,6 +46,44 @@ def everything(folder: Path) -> None:
         tell(f"broken {type(error).__name__}")
 
 
+def anew(folder: Path) -> None:
+    sync_one_by_one()
+    kept: list[str] = []
+    with Spool(folder, limits=LIMITS) as spool:
+        deliver(spool, 0, kept.append)
+    damage(folder / ".ferry" / "journal.db")
+    for line in kept:
+        tell(line)
+    with Spool(folder, limits=LIMITS) as spool:
+        deliver_and_tell(spool, 1)
+
+
+def sync_one_by_one() -> None:
+    """As where `syncfs` is not relied upon: it would cover for the syncs of the names in `.ferry`."""
+    Folder.sync_everything = lambda self: False  # type: ignore[method-assign]
+
+
+def damage(journal: Path) -> None:
+    """Replace it, at once and durably, by one of which only the first page is right, with a log as after a crash."""
+    content = journal.read_bytes()
+    lay(journal.with_name("journal.db-wal"), b"no log")
+    lay(journal.with_name("damaged"), content[:4096] + b"\xff" * (len(content) - 4096))
+    journal.with_name("damaged").rename(journal)
+    sync(journal.parent)
+
+
+def lay(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    sync(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)
+
+
 def die_at(last: str) -> None:
     publish = Folder.publish
 
@@ -77,7 +116,7 @@ def tell(what: str) -> None:
         os.write(1, line)
 
 
-PHASES: dict[str, Callable[[Path], None]] = {"first": first, "second": second, "all": everything}
+PHASES: dict[str, Callable[[Path], None]] = {"first": first, "second": second, "all": everything, "anew": anew}
 
 if __name__ == "__main__":
     PHASES[sys.argv[1]](Path(sys.argv[2]))

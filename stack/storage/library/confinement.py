@@ -51,7 +51,6 @@ CALLS: dict[str, tuple[int, int]] = {
     "sendmsg": (46, 211),
     "recvmsg": (47, 212),
     "exit": (60, 93),
-    "fcntl": (72, 25),
     "sigaltstack": (131, 132),
     "gettid": (186, 178),
     "futex": (202, 98),

@@ -158,7 +158,7 @@ def test_the_process_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PROBE = """
-import ctypes, json, os, signal, socket, sys, threading
+import ctypes, fcntl, json, os, signal, socket, sys, threading
 sys.path.insert(0, sys.argv[2])
 from stack.storage.library.confinement import confine
 channel = socket.socket(fileno=int(sys.argv[1]))
@@ -176,6 +176,9 @@ tries = {
     "fork": os.fork,
     "exec": lambda: os.execv("/bin/true", ["true"]),
     "kill": lambda: os.kill(os.getppid(), 0),
+    "owner": lambda: fcntl.fcntl(channel, fcntl.F_SETOWN, os.getpid()),
+    "signal": lambda: fcntl.fcntl(channel, fcntl.F_SETSIG, signal.SIGKILL),
+    "signals": lambda: fcntl.fcntl(channel, fcntl.F_SETFL, os.O_ASYNC),
     "memfd": lambda: os.memfd_create("x"),
     "ptrace": ptrace,
     "memory": lambda: bytearray(200 << 20),

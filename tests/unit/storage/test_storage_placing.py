@@ -15,6 +15,7 @@ from stack.storage.items import SpoolLimits
 from stack.storage.library.library import Library
 from stack.storage.library.metadata_reader import MetadataReader
 from stack.storage.library.rules import Rules
+from stack.storage.library.template import parse_template
 from stack.storage.spool import Spool
 from tests.unit.storage.phone import deliver
 
@@ -22,12 +23,22 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 class Board:
-    """A spool with a ledger, and a clock that is good or not."""
+    """A spool with a ledger, a clock that is good or not, and groups that take their time."""
 
     def __init__(self, folder: Path, ledger: Ledger, source: Source, reader: MetadataReader) -> None:
-        self.folder, self.ledger = folder, ledger
+        self.folder, self.ledger, self.source, self.reader = folder, ledger, source, reader
         self.now: datetime | None = NOW
-        self.placing = Placing(source, ledger, Library(Rules(), UTC), reader, lambda: self.now)
+        self.elapsed_s = self.group_s = 0.0
+        self.placing = self.placing_by(Rules())
+
+    def placing_by(self, rules: Rules) -> Placing:
+        library = Library(rules, UTC)
+        return Placing(self.source, self.ledger, library, self.reader, self.good_now, lambda: self.elapsed_s)
+
+    def good_now(self) -> datetime | None:
+        """Asked once for each group, which took a while to read."""
+        self.elapsed_s += self.group_s
+        return self.now
 
     def places(self) -> list[tuple[str, str]]:
         self.ledger.assign(["nas"], 1.0)
@@ -71,3 +82,39 @@ def test_dates_are_kept_with_their_offset(board: Board) -> None:
         "SELECT captured, captured_from FROM entry WHERE name = 'scan.bin'"
     )
     assert (captured, source) == ("2026-11-24T12:00:00+00:00", "arrival")
+
+
+def test_places_are_given_for_two_seconds_at_a_time(board: Board) -> None:
+    board.group_s = 2.5
+    assert board.placing.place_new() == 0.0
+    assert len(board.places()) == 2
+    assert board.placing.place_new() == 0.0
+    assert len(board.places()) == 3
+    assert board.placing.place_new() is None
+
+
+def test_what_has_to_wait_does_not_hold_up_what_comes_after_it(board: Board) -> None:
+    board.now, board.group_s = None, 2.5
+    with Spool(board.folder, limits=SpoolLimits(reserve_bytes=0)) as spool:
+        deliver(spool, [("IMG_20261122_101500.jpg", b"k")])
+    assert [board.placing.place_new() for _ in range(4)] == [0.0, 0.0, 0.0, 60.0]
+    assert board.places()[-1] == ("2026/2026-11-22/IMG_20261122_101500.jpg", "name")
+    board.now = NOW
+    assert [board.placing.place_new() for _ in range(2)] == [0.0, None]
+    assert len(board.places()) == 4
+
+
+def test_what_comes_while_a_round_is_placed_is_placed_too(board: Board) -> None:
+    board.group_s = 2.5
+    assert board.placing.place_new() == 0.0
+    with Spool(board.folder, limits=SpoolLimits(reserve_bytes=0)) as spool:
+        deliver(spool, [("IMG_20261122_101500.jpg", b"k")])
+    assert [board.placing.place_new() for _ in range(3)] == [0.0, 0.0, None]
+    assert len(board.places()) == 4
+
+
+def test_numbers_in_the_task_go_on_in_the_next_call(board: Board) -> None:
+    board.group_s = 2.5
+    placing = board.placing_by(Rules(default=parse_template("{seq} {name}")))
+    assert [placing.place_new() for _ in range(2)] == [0.0, 0.0]
+    assert [place[:4] for place, _ in board.places()] == ["0001", "0001", "0003"]
