@@ -143,15 +143,20 @@ def seconds(text: str) -> float:
 
 
 def sink_url(text: str) -> str:
-    """Read the URL of a sink, or a folder."""
+    """Read the URL of a sink without a password, or a folder."""
     from stack.storage.sinks.errors import SinkError
-    from stack.storage.sinks.url import parse
+    from stack.storage.sinks.url import has_password, parse
 
     text = text if "://" in text else str(Path(text).absolute())
     try:
         parse(text)
     except SinkError as error:
         raise argparse.ArgumentTypeError(error.explain()) from None
+    if has_password(text):
+        raise argparse.ArgumentTypeError(
+            "everybody on this machine sees a password on a command line. Put it into a file that only its user can "
+            "read, and add ?secret_file=FILE to the URL instead, or ?credential=NAME for one from systemd"
+        )
     return text
 
 

@@ -19,7 +19,6 @@ from stack.storage.sinks.base import (
     MARKER,
     MARKER_IN_CAPITALS,
     MAX_OWN_BYTES,
-    OWN_FOLDER,
     PIECE_BYTES,
     Piece,
     Presence,
@@ -29,74 +28,17 @@ from stack.storage.sinks.base import (
     marker_id,
     new_marker,
     own,
-    parents,
     presence,
     require_fits,
     temporary,
 )
-from stack.storage.sinks.errors import (
-    AwayError,
-    BadNameError,
-    DamagedError,
-    DeniedError,
-    ForbiddenError,
-    FullError,
-    HangingError,
-    LockedError,
-    ReadOnlyError,
-    SinkError,
-    TakenError,
-    TooLargeError,
-    WrongPlaceError,
-)
+from stack.storage.sinks.errors import DamagedError, FullError, LinkError, ReadOnlyError, SinkError, TakenError
+from stack.storage.sinks.folders import above, sync_above
+from stack.storage.sinks.kernel_errors import translated
 
 _FILE_MODE: Final = 0o644
-_OPEN_TEMPORARY: Final = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _OPEN_FOUND: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-# What the kernel says of disks and mounts, and what that means. Anything else is a sink that is away.
-_BY_ERRNO: Final[dict[int, tuple[type[SinkError], str]]] = {
-    errno.ENOSPC: (FullError, "it is full"),
-    errno.EDQUOT: (FullError, "the quota is used up"),
-    errno.EROFS: (ReadOnlyError, "it is read-only"),
-    errno.EFBIG: (TooLargeError, "it cannot hold a file of this size"),
-    errno.EACCES: (ForbiddenError, "this user may not do that"),
-    errno.EPERM: (ForbiddenError, "this user may not do that"),
-    errno.EEXIST: (TakenError, "the name is taken"),
-    errno.ENAMETOOLONG: (BadNameError, "the name is too long for it"),
-    errno.EINVAL: (BadNameError, "it does not take this name"),
-    errno.EILSEQ: (BadNameError, "it does not take this name"),
-    errno.EISDIR: (TakenError, "a folder has this name"),
-    errno.ELOOP: (TakenError, "a symbolic link has this name"),
-    errno.ENOTDIR: (TakenError, "a file is in the way of a folder"),
-    errno.EBUSY: (LockedError, "somebody has it open"),
-    errno.ETXTBSY: (LockedError, "somebody has it open"),
-    errno.EAGAIN: (LockedError, "somebody has it locked"),
-    errno.EKEYREJECTED: (DeniedError, "the server does not accept the password"),
-    errno.EKEYEXPIRED: (DeniedError, "the password has expired"),
-    errno.ENOKEY: (DeniedError, "the mount has no valid key"),
-    errno.ETIMEDOUT: (HangingError, "it does not answer"),
-    errno.ENOENT: (WrongPlaceError, "a folder is missing"),
-    errno.ESTALE: (AwayError, "the server has forgotten the mount"),
-    errno.EHOSTDOWN: (AwayError, "the server is down"),
-    errno.EIO: (AwayError, "the disk reports an error, or was pulled"),
-    errno.ENODEV: (AwayError, "the disk was pulled"),
-    errno.ENXIO: (AwayError, "the disk was pulled"),
-}
-
-
-def sink_error(error: OSError, place: str) -> SinkError:
-    """What an error of the kernel means for the sink at `place`."""
-    kind, sentence = _BY_ERRNO.get(error.errno or 0, (AwayError, error.strerror or "it is not there"))
-    return kind(f"{place}: {sentence}")
-
-
-@contextmanager
-def _translated(place: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise sink_error(error, place) from error
 
 
 class DirectorySink:
@@ -110,7 +52,6 @@ class DirectorySink:
     def initialise(self) -> SinkInfo:
         """Leave the marker in the folder, which has to exist: a mount point may be there and nothing mounted."""
         with self._opened() as root:
-            _make_folders(root, f"{INCOMING}/x")
             if self._marker(root) is None:
                 _replace(root, MARKER, new_marker(), self._station)
         return self.probe()
@@ -128,21 +69,26 @@ class DirectorySink:
     def exists(self, files: Sequence[tuple[str, int]]) -> list[Presence]:
         """What is there, by one `stat` a file."""
         with self._ready() as root:
-            return [presence(_size_bytes(root, checked(path)), size_bytes) for path, size_bytes in files]
+            return [_presence(root, checked(path), size_bytes) for path, size_bytes in files]
 
     def verify(self, wanted: Wanted) -> bool:
-        """Whether the content is there, read back."""
+        """Whether the content is there, synced and read back: whoever has put it there may not have done so."""
         with self._ready() as root:
             try:
-                file = os.open(checked(wanted.path), _OPEN_FOUND, dir_fd=root)
+                file = _open(root, checked(wanted.path))
+            except LinkError:
+                return False
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
                     return False
                 raise
             try:
-                return stat.S_ISREG(os.fstat(file).st_mode) and _holds(file, wanted)
+                is_there = stat.S_ISREG(os.fstat(file).st_mode) and _holds_durably(file, wanted)
             finally:
                 os.close(file)
+            if is_there:
+                sync_above(root, wanted.path)
+            return is_there
 
     def begin(self, wanted: Wanted) -> "DirectoryUpload":
         """Open a temporary file of the sink."""
@@ -161,13 +107,12 @@ class DirectorySink:
         """Replace a file of ours by rename."""
         require_fits(data, path)
         with self._ready() as root:
-            _make_folders(root, own(path))
-            _replace(root, path, data, self._station)
+            _replace(root, own(path), data, self._station)
 
     def discard(self, path: str) -> None:
         """Remove a file of ours."""
-        with self._ready() as root, suppress(FileNotFoundError):
-            os.unlink(own(path), dir_fd=root)
+        with self._ready() as root, suppress(FileNotFoundError), above(root, own(path)) as (folder, name):
+            os.unlink(name, dir_fd=folder)
 
     def close(self) -> None:
         """Nothing stays open between calls."""
@@ -175,7 +120,7 @@ class DirectorySink:
     @contextmanager
     def _opened(self, *, keep: bool = False) -> Iterator[int]:
         """A handle of the folder; `keep` leaves it open if all goes well."""
-        with _translated(str(self._root)):
+        with translated(str(self._root)):
             root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 yield root
@@ -204,41 +149,49 @@ class DirectoryUpload:
         self._root = root
         self._wanted = wanted
         self._temporary = name
-        self._file = -1
-        _make_folders(root, name)
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=root)  # of an earlier try; perhaps a hanging process still has it open
-        self._file = os.open(name, _OPEN_TEMPORARY, _FILE_MODE, dir_fd=root)
+        with above(root, name, make=True) as (incoming, temporary_name):
+            self._file = _create(incoming, temporary_name)
 
     def write(self, piece: Piece) -> None:
         """Append `piece`."""
-        with _translated(self._wanted.path):
+        with translated(self._wanted.path):
             view = memoryview(piece)
             while view:
                 view = view[os.write(self._file, view) :]
 
     def commit(self) -> None:
         """Sync, read back, rename without overwriting, sync the folders."""
-        with _translated(self._wanted.path):
-            with suppress(PermissionError):  # FAT and some shares keep times of their own
-                os.utime(self._file, ns=(self._wanted.mtime_ns, self._wanted.mtime_ns))
-            os.fsync(self._file)
-            os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
-            if not _holds(self._file, self._wanted):
-                raise DamagedError(f"{self._wanted.path} was read back with other content than was written")
-            os.close(self._file)  # first: over SMB an open file cannot be renamed
-            self._file = -1
-            _make_folders(self._root, self._wanted.path)
-            rename_new(self._temporary, self._wanted.path, source_dir=self._root, target_dir=self._root)
-            _sync_folders(self._root, self._wanted.path)
+        path = self._wanted.path
+        with translated(path):
+            with above(self._root, self._temporary) as (incoming, temporary_name):
+                self._set_time(self._file)
+                if not _holds_durably(self._file, self._wanted):
+                    raise DamagedError(f"{path} was read back with other content than was written")
+                with above(self._root, path, make=True) as (folder, name):
+                    _require_own(self._file, incoming, temporary_name)
+                    self._close_file()  # first: over SMB an open file cannot be renamed
+                    self._set_time(temporary_name, incoming)  # again: an SMB server takes the time of the closing
+                    rename_new(temporary_name, name, source_dir=incoming, target_dir=folder)
+            sync_above(self._root, path)
         self._close()
 
+    def _set_time(self, file: int | str, folder: int | None = None) -> None:
+        times_ns = (self._wanted.mtime_ns, self._wanted.mtime_ns)
+        with suppress(PermissionError):  # FAT and some shares keep times of their own
+            os.utime(file, ns=times_ns, dir_fd=folder, follow_symlinks=folder is None)
+
     def abort(self) -> None:
-        """Remove the temporary."""
+        """Remove the temporary, unless another process has begun anew under its name."""
         if self._root >= 0:
-            with suppress(OSError):
-                os.unlink(self._temporary, dir_fd=self._root)
+            with suppress(OSError, SinkError), above(self._root, self._temporary) as (incoming, temporary_name):
+                if self._file >= 0:
+                    _require_own(self._file, incoming, temporary_name)
+                os.unlink(temporary_name, dir_fd=incoming)
         self._close()
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, -1
+        os.close(file)
 
     def _close(self) -> None:
         for handle in (self._file, self._root):
@@ -257,10 +210,26 @@ def _require_room(root: int, wanted: Wanted, place: str) -> None:
 def _size_bytes(root: int, path: str) -> int | None:
     """The size of the regular file, -1 for anything else, None for nothing."""
     try:
-        status = os.stat(path, dir_fd=root, follow_symlinks=False)
+        with above(root, path) as (folder, name):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else -1
+
+
+def _presence(root: int, path: str, size_bytes: int) -> Presence:
+    """What is under the path. Behind a symbolic link there is nothing; who wants to store something there is told."""
+    try:
+        return presence(_size_bytes(root, path), size_bytes)
+    except LinkError:
+        return Presence.ABSENT
+
+
+def _holds_durably(file: int, wanted: Wanted) -> bool:
+    """Whether the disk or server itself has this content: not only the page cache."""
+    os.fsync(file)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    return _holds(file, wanted)
 
 
 def _holds(file: int, wanted: Wanted) -> bool:
@@ -274,31 +243,14 @@ def _holds(file: int, wanted: Wanted) -> bool:
     return digest.digest() == wanted.sha256
 
 
-def _make_folders(root: int, path: str) -> None:
-    for folder in parents(path):
-        try:
-            os.mkdir(folder, dir_fd=root)
-        except FileExistsError:
-            continue
-        _sync_folders(root, folder)
-
-
-def _sync_folders(root: int, path: str) -> None:
-    """Make the name `path` durable. Some network file systems cannot sync a folder, and need not."""
-    above = parents(path)
-    folder = os.open(above[-1] if above else ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-            raise
-    finally:
-        os.close(folder)
+def _open(root: int, path: str) -> int:
+    with above(root, path) as (folder, name):
+        return os.open(name, _OPEN_FOUND, dir_fd=folder)
 
 
 def _load(root: int, path: str) -> bytes | None:
     try:
-        file = os.open(path, _OPEN_FOUND, dir_fd=root)
+        file = _open(root, path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     with os.fdopen(file, "rb") as reader:
@@ -308,10 +260,27 @@ def _load(root: int, path: str) -> bytes | None:
 
 
 def _replace(root: int, path: str, data: bytes, station: str) -> None:
-    name = f"{OWN_FOLDER}/incoming/own-{station}"
-    with os.fdopen(os.open(name, _OPEN_TEMPORARY, _FILE_MODE, dir_fd=root), "wb") as writer:
-        writer.write(data)
-        writer.flush()
-        os.fsync(writer.fileno())
-    os.replace(name, path, src_dir_fd=root, dst_dir_fd=root)
-    _sync_folders(root, path)
+    with above(root, f"{INCOMING}/own-{station}", make=True) as (incoming, temporary_name):
+        with os.fdopen(_create(incoming, temporary_name), "wb") as writer:
+            writer.write(data)
+            writer.flush()
+            os.fsync(writer.fileno())
+            _require_own(writer.fileno(), incoming, temporary_name)
+        with above(root, path, make=True) as (folder, name):
+            os.replace(temporary_name, name, src_dir_fd=incoming, dst_dir_fd=folder)
+    sync_above(root, path)
+
+
+def _create(folder: int, name: str) -> int:
+    """A new file in place of that of an earlier try, which a hanging process perhaps still has open."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+    return os.open(name, _CREATE, _FILE_MODE, dir_fd=folder)
+
+
+def _require_own(file: int, folder: int, name: str) -> None:
+    """Raise `DamagedError` unless the name is that of the open file."""
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(file), os.stat(name, dir_fd=folder, follow_symlinks=False)):
+            return
+    raise DamagedError(f"{name} is being written by another Ferry that has the id of this station")

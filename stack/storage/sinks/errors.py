@@ -84,6 +84,13 @@ class MissingBackendError(SinkError):
     """What this kind of sink needs is not installed."""
 
 
+class ClockError(SinkError):
+    """This station and the store do not agree on the time, by which requests are signed."""
+
+    trouble = Trouble.PASSING
+    remedy = "Set the clock of this station, or of the store; Ferry tries again by itself."
+
+
 class ProtocolError(SinkError):
     """The server answered with something that makes no sense."""
 
@@ -116,6 +123,13 @@ class TakenError(SinkError):
     """Something has this name already. It is never overwritten."""
 
     trouble = Trouble.THIS_FILE
+
+
+class LinkError(SinkError):
+    """A symbolic link stands where a folder should. It is not followed: it may lead out of the sink."""
+
+    trouble = Trouble.THIS_FILE
+    remedy = "Put a folder in place of the link (or mount there what it leads to), or choose another pattern for names."
 
 
 class DamagedError(SinkError):

@@ -59,9 +59,8 @@ class HttpStore:
     def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes, most: int) -> Answer:
         with self._translated():
             self._send_head(method, target, headers, len(body) if body or method == "PUT" else None)
-            if body:
-                self._http.send(body)
-        return self.answer(most)
+        refusal = self.send(body) if body else None
+        return refusal or self.answer(most)
 
     def start(self, target: str, headers: Mapping[str, str], length: int) -> None:
         """Send the head of a PUT, whose body follows by `send`, and is ended by `answer`."""
@@ -69,10 +68,18 @@ class HttpStore:
         with self._translated():
             self._send_head("PUT", target, headers, length)
 
-    def send(self, piece: Piece) -> None:
-        """Send a piece of the body."""
+    def send(self, piece: Piece) -> Answer | None:
+        """Send a piece of the body. Returns the refusal of a server that has hung up because it wants no more of it."""
         with self._translated():
-            self._http.send(piece)
+            try:
+                self._http.send(piece)
+            except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as error:
+                refusal = self.answer()  # raises `AwayError` if there is none
+                self.close()
+                if refusal.status < http.client.BAD_REQUEST:
+                    raise error
+                return refusal
+        return None
 
     def answer(self, most: int = _MAX_ANSWER_BYTES) -> Answer:
         """Read an answer."""

@@ -30,6 +30,7 @@ from stack.storage.sinks.base import (
 from stack.storage.sinks.errors import (
     AwayError,
     BadNameError,
+    ClockError,
     DamagedError,
     DeniedError,
     ForbiddenError,
@@ -57,7 +58,7 @@ _BY_CODE: Final[dict[str, tuple[type[SinkError], str]]] = {
     "AccessDenied": (ForbiddenError, "this key may not do that"),
     "SignatureDoesNotMatch": (DeniedError, "the key's secret is not accepted"),
     "InvalidAccessKeyId": (DeniedError, "the key is not known"),
-    "RequestTimeTooSkewed": (DeniedError, "the clock of this station or of the store is wrong"),
+    "RequestTimeTooSkewed": (ClockError, "the clock of this station or of the store is wrong"),
     "XAmzContentSHA256Mismatch": (DamagedError, "what arrived is not what was sent"),
     "BadDigest": (DamagedError, "what arrived is not what was sent"),
     "EntityTooLarge": (TooLargeError, "the store takes no file of this size"),
@@ -159,6 +160,12 @@ class S3Sink:
         headers = self._headers("PUT", target, _ONLY_NEW | kept, wanted.sha256.hex())
         self.store.start(target, headers, wanted.size_bytes)
 
+    def send(self, piece: Piece) -> None:
+        """Send a piece of the PUT's body."""
+        refusal = self.store.send(piece)
+        if refusal is not None:
+            self.require_done(refusal)
+
     def require_done(self, answer: Answer) -> None:
         """Raise what a refusal means."""
         if answer.status >= 300:
@@ -226,7 +233,7 @@ class S3Upload:
         self._sent_bytes += len(piece)
         if self._sent_bytes >= self._wanted.size_bytes:
             piece, self._last = memoryview(piece)[:-1], bytes(memoryview(piece)[-1:])
-        self._sink.store.send(piece)
+        self._sink.send(piece)
 
     def commit(self) -> None:
         """End the PUT, and see that the store has the content."""
@@ -234,7 +241,7 @@ class S3Upload:
             raise DamagedError(f"{self._wanted.path} has another size than was said")
         if not self._sent_bytes:
             self._sink.start(self._wanted)
-        self._sink.store.send(self._last)
+        self._sink.send(self._last)
         self._sink.require_done(self._sink.store.answer())
         if not self._sink.verify(self._wanted):
             with suppress(SinkError):

@@ -10,7 +10,6 @@ from typing import Final
 from stack.storage.sinks.errors import SecretError
 
 _MAX_BYTES: Final = 64 << 10
-_READABLE_BY_OTHERS: Final = stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,15 @@ class Secret:
 
 
 def from_file(path: Path) -> Secret:
-    """The first line of a file that others cannot read. Raises `SecretError`."""
+    """The first line of a file that only its user can read. Raises `SecretError`."""
+    return _read(path, stat.S_IRWXG | stat.S_IRWXO)
+
+
+def _read(path: Path, forbidden_mode: int) -> Secret:
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & _READABLE_BY_OTHERS:
-                raise SecretError(f"everybody on this machine can read {path}")
+            if os.fstat(file.fileno()).st_mode & forbidden_mode:
+                raise SecretError(f"others on this machine can read {path}")
             text = file.read(_MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
@@ -41,11 +44,14 @@ def from_file(path: Path) -> Secret:
 
 
 def from_credential(name: str, environment: Mapping[str, str] = os.environ) -> Secret:
-    """The credential `name` that systemd gives to this service. Raises `SecretError`."""
+    """The credential `name` that systemd gives to this service. Raises `SecretError`.
+
+    systemd lets the service's user read it by an access list, whose mask shows as the mode of a group.
+    """
     folder = environment.get("CREDENTIALS_DIRECTORY")
     if folder is None or name != Path(name).name:
         raise SecretError(f"there is no credential {name!r}: systemd passes none, or its name is no file name")
-    return from_file(Path(folder) / name)
+    return _read(Path(folder) / name, stat.S_IRWXO)
 
 
 def _first_line(text: str, place: str) -> Secret:

@@ -23,6 +23,7 @@ from stack.storage.sinks.errors import (
 )
 from stack.storage.sinks.url import SinkUrl
 
+_OWN: Final = "ferry-ssh-"
 _ASKPASS: Final = "#!/bin/sh\nprintf '%s\\n' \"$FERRY_SECRET\"\n"
 _READ_BYTES: Final = 1 << 18
 _MAX_SAID_BYTES: Final = 4096
@@ -49,7 +50,8 @@ class SshChannel:
         if program is None:
             raise MissingBackendError(f"{url} needs OpenSSH's client: apt-get install openssh-client")
         self._url = url
-        self._own = tempfile.TemporaryDirectory(prefix="ferry-ssh-")
+        _remove_left_behind()
+        self._own = tempfile.TemporaryDirectory(prefix=f"{_OWN}{os.getpid()}-")
         self._stderr = (Path(self._own.name) / "stderr").open("w+b")
         self._process = subprocess.Popen(
             _command(program, url, Path(self._own.name)),
@@ -123,6 +125,19 @@ class SshChannel:
             if sign in said.lower():
                 return kind(f"{self._url}: {sentence}")
         return AwayError(f"{self._url} is not there: {said.splitlines()[-1] if said else 'the connection ended'}")
+
+
+def _remove_left_behind() -> None:
+    """Remove the folders of processes that were killed before they could do so."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_OWN}*-*"):
+        with suppress(OSError):
+            if _is_left_behind(folder):
+                shutil.rmtree(folder)
+
+
+def _is_left_behind(folder: Path) -> bool:
+    pid = folder.name.removeprefix(_OWN).partition("-")[0]
+    return pid.isdecimal() and folder.lstat().st_uid == os.geteuid() and not Path("/proc", pid).exists()
 
 
 def _command(program: str, url: SinkUrl, own: Path) -> list[str]:

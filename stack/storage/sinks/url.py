@@ -86,6 +86,11 @@ def parse(text: str, secret: Secret | None = None) -> SinkUrl:
     return url
 
 
+def has_password(text: str) -> bool:
+    """Whether a password stands in a URL itself. Raises `BadUrlError`."""
+    return "://" in text and bool(_split(text).password)
+
+
 def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)

@@ -167,6 +167,12 @@ class WebdavSink:
         """Remove a file."""
         self.require_done(self.store.ask("DELETE", self.at(path), self.headers))
 
+    def send(self, piece: Piece) -> None:
+        """Send a piece of a PUT's body."""
+        refusal = self.store.send(piece)
+        if refusal is not None:
+            self.require_done(refusal)
+
     def require_done(self, answer: Answer) -> None:
         """Raise what a refusal means."""
         if answer.status not in _DONE:
@@ -225,16 +231,18 @@ class WebdavUpload:
     def write(self, piece: Piece) -> None:
         """Send `piece`."""
         self._sent_bytes += len(piece)
-        self._sink.store.send(piece)
+        self._sink.send(piece)
 
     def commit(self) -> None:
-        """End the PUT, read back, move without overwriting."""
+        """End the PUT, read back, move without overwriting. Servers that overwrite all the same are asked before."""
         if self._sent_bytes != self._wanted.size_bytes:
             raise DamagedError(f"{self._wanted.path} has another size than was said")
         self._sink.require_done(self._sink.store.answer())
         if not self._sink.holds(self._temporary, self._wanted):
             raise DamagedError(f"{self._wanted.path} was read back with other content than was written")
         self._sink.make_folders(self._wanted.path)
+        if self._sink.exists([(self._wanted.path, self._wanted.size_bytes)]) != [Presence.ABSENT]:
+            raise TakenError(f"{self._wanted.path} is there already")
         self._sink.move(self._temporary, self._wanted.path, overwrite=False)
 
     def abort(self) -> None:

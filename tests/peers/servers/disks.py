@@ -38,7 +38,7 @@ class Disk:
         _quietly(["umount", "-l", str(self.point)])
 
 
-PACKAGES = {"ext4": "e2fsprogs", "vfat": "dosfstools"}
+PACKAGES = {"ext4": "e2fsprogs", "vfat": "dosfstools", "exfat": "exfatprogs"}
 
 
 def _quietly(command: list[str]) -> None:

@@ -1,24 +1,33 @@
 """The forwarder's children: lines both ways, and an end in every case."""
 
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from stack.storage.forward.child import Child
+from stack.storage.forward.messages import Open, encode
 
+ROOT = Path(__file__).parents[3]
 ECHO = "import sys\nfor line in sys.stdin:\n    print(line.upper(), end='', flush=True)\n"
 DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(1000)\n"
 DIES_WITH_US = "from stack.storage.forward.child import die_with_parent\ndie_with_parent()\n" + DEAF
 
+HOLDS_SECRETS = (
+    "import ctypes, resource\nfrom stack.storage.forward.child import keep_memory_private\nkeep_memory_private()\n"
+    "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3), flush=True)\n"  # PR_GET_DUMPABLE
+)
+
 
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[3]}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     return tmp_path
 
 
@@ -58,6 +67,37 @@ def test_a_deaf_child_is_killed(modules: Path) -> None:
     child = start(modules, DEAF)
     assert next_lines(child) == [b"up"]
     child.kill()
+
+
+def test_a_child_with_secrets_leaves_no_core_and_lets_nobody_look_into_it(modules: Path) -> None:
+    child = start(modules, HOLDS_SECRETS)
+    assert next_lines(child) == [b"(0, 0) 0"]
+    child.kill()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("stack.storage.forward.worker",),
+        ("stack.station.cli.main", "sink", "check", "/none"),
+        ("stack.station.cli.main", "forward", "--from", "/none", "--to", "/none"),
+    ],
+)
+def test_whoever_opens_sinks_leaves_no_core(command: tuple[str, ...]) -> None:
+    opening = encode(Open("/none", "", "/none", "test", 0.0))
+    with subprocess.Popen(
+        [sys.executable, "-m", *command],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[3],
+    ) as process:
+        assert process.stdin
+        with suppress(BrokenPipeError):
+            process.stdin.write(opening)
+            process.stdin.close()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0 ", limits)
 
 
 def test_a_child_goes_with_a_parent_that_is_killed(modules: Path) -> None:

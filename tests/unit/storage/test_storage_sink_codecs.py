@@ -8,8 +8,8 @@ import pytest
 
 from stack.storage.forward.policy import Trouble
 from stack.storage.sinks import errors
-from stack.storage.sinks.directory import sink_error
 from stack.storage.sinks.errors import FullError, LockedError, ProtocolError, ReadOnlyError, SinkError
+from stack.storage.sinks.kernel_errors import sink_error
 from stack.storage.sinks.s3_signature import EMPTY_SHA256, Signer
 from stack.storage.sinks.secret import Secret
 from stack.storage.sinks.sftp_wire import Attributes, Kind, Reader, hello, packet_head, string, times

@@ -1,6 +1,7 @@
 """Opening sinks: only what a kind needs is imported, and what is missing is named."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,22 @@ def test_only_files_of_ours_are_ever_removed(tmp_path: Path, sink: DirectorySink
         sink.discard("photo.jpg")
     sink.discard(".ferry/not-there")
     assert (tmp_path / "photo.jpg").exists()
+
+
+def test_the_time_is_kept_where_closing_a_written_file_sets_it(
+    tmp_path: Path, sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Samba does."""
+    close = os.close
+
+    def close_as_a_server_does(handle: int) -> None:
+        name = Path(f"/proc/self/fd/{handle}").readlink()
+        close(handle)
+        if name.is_file():
+            os.utime(name)
+
+    monkeypatch.setattr(os, "close", close_as_a_server_does)
+    upload = sink.begin(wanted("a", b"x"))
+    upload.write(b"x")
+    upload.commit()
+    assert (tmp_path / "a").stat().st_mtime == 0

@@ -1,10 +1,14 @@
 """URLs of sinks and their secrets: what is taken, what is refused, and that nothing secret is shown."""
 
+import argparse
 import os
 from pathlib import Path
 
 import pytest
 
+from stack.station.cli.arguments import sink_url
+from stack.storage.forward.lane import SinkSettings
+from stack.storage.forward.messages import Open
 from stack.storage.sinks.errors import BadUrlError, SecretError, SinkError
 from stack.storage.sinks.secret import Secret, from_credential, from_file
 from stack.storage.sinks.url import parse
@@ -72,6 +76,19 @@ def test_a_password_in_a_url_is_never_shown() -> None:
     assert HIDDEN not in f"{url} {url!r} {url.secret} {url.secret!r}"
 
 
+def test_what_carries_a_url_does_not_show_it() -> None:
+    url = f"smb://me:{HIDDEN}@nas/photos"
+    assert HIDDEN not in f"{SinkSettings('nas', url)!r} {Open(url, HIDDEN, '/spool', 'test', 0.0)!r}"
+
+
+def test_a_password_on_a_command_line_is_refused() -> None:
+    for text in (f"smb://me:{HIDDEN}@nas/photos", f"smb://me:{HIDDEN}@nas/photos?secret_file=/dev/null"):
+        with pytest.raises(argparse.ArgumentTypeError) as raised:
+            sink_url(text)
+        assert HIDDEN not in str(raised.value)
+    assert sink_url("smb://me@nas/photos") == "smb://me@nas/photos"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -91,13 +108,14 @@ def test_a_password_in_a_wrong_url_is_never_shown(text: str) -> None:
 def test_a_secret_is_read_from_a_file_that_others_cannot_read(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text(f"{HIDDEN}\nnot this\n")
-    path.chmod(0o640)
+    path.chmod(0o600)
     url = parse(f"smb://me@nas/photos?secret_file={path}")
     assert url.require_secret().reveal() == HIDDEN
-    path.chmod(0o644)
-    with pytest.raises(SecretError, match="everybody") as raised:
-        from_file(path)
-    assert HIDDEN not in raised.value.explain()
+    for mode in (0o640, 0o604):
+        path.chmod(mode)
+        with pytest.raises(SecretError, match="others on this machine") as raised:
+            from_file(path)
+        assert HIDDEN not in raised.value.explain()
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
@@ -111,10 +129,11 @@ def test_a_file_without_a_secret_is_refused(tmp_path: Path, content: bytes) -> N
 
 def test_a_secret_comes_from_a_credential_of_systemd(tmp_path: Path) -> None:
     (tmp_path / "nas").write_text(HIDDEN)
-    os.chmod(tmp_path / "nas", 0o400)
+    os.chmod(tmp_path / "nas", 0o440)  # as an access list shows itself
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
     assert from_credential("nas", environment).reveal() == HIDDEN
-    for name, given in (("other", environment), ("../nas", environment), ("nas", {})):
+    os.chmod(tmp_path / "nas", 0o404)
+    for name, given in (("other", environment), ("../nas", environment), ("nas", {}), ("nas", environment)):
         with pytest.raises(SecretError):
             from_credential(name, given)
 
