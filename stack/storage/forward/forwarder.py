@@ -32,6 +32,7 @@ _LINES_AT_ONCE: Final = 200
 _LEAVE_AT_ONCE: Final = 16  # files; nothing can be received meanwhile
 _CHECKPOINT_AFTER: Final = 200  # deliveries
 _LONGEST_PAUSE_S: Final = 6 * 3600.0  # longer than all of policy's
+_COMMIT_S: Final = 0.5
 _HURRY_PAUSE_S: Final = 30.0  # changes of the network come in flocks
 _SILENT: Final = "It does not answer. Check the server, its disk and the network."
 _ENDED: Final = "Its worker ended without a word. See Ferry's log."
@@ -95,6 +96,7 @@ class Forwarder:
         self._stopping = False
         self._stopped = os.eventfd(0, os.EFD_CLOEXEC)  # stays open: a signal may come at any time
         self._journal = FolderWatch(source.journal_path.parent)
+        self._look_again_s = inf
         self._hurried_s = -inf
         self._arrived_count = 0
 
@@ -191,7 +193,7 @@ class Forwarder:
         until_s = boottime_s() + self._wait_s()
         free, was_busy = self._free_lanes(), self._is_busy
         while self._free_lanes() == free and self._is_busy == was_busy and not self._stopping:
-            timeout_s = min([until_s, *self._deadlines_s()]) - boottime_s()
+            timeout_s = min([until_s, self._look_again_s, *self._deadlines_s()]) - boottime_s()
             ready = _poll(self._descriptors(changes), timeout_s)
             if {changes.mounts.fileno(), changes.network.fileno()} & ready:
                 changes.take()
@@ -210,10 +212,15 @@ class Forwarder:
         return True
 
     def _has_news(self, ready: set[int]) -> bool:
-        """Whether somebody else has written into the journal."""
-        if self._journal.fileno() not in ready:
+        """Whether somebody else has written into the journal. Its log is written first, and counts a moment later."""
+        now_s = boottime_s()
+        if self._journal.fileno() in ready:
+            self._journal.take()
+            self._look_again_s = now_s + _COMMIT_S
+        elif now_s < self._look_again_s:
             return False
-        self._journal.take()
+        else:
+            self._look_again_s = inf
         return self._ledger.has_news()
 
     def _free_lanes(self) -> list[str]:
