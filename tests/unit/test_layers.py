@@ -33,6 +33,9 @@ ALLOWED: dict[str, set[str]] = {
     },
 }
 SANS_IO = [
+    "board/button.py",
+    "board/debounce.py",
+    "board/led.py",
     "drivers/hci/acl.py",
     "drivers/netlink/attributes.py",
     "drivers/netlink/exchange.py",
@@ -95,6 +98,7 @@ HEAVY = {"cryptography", "h11", "wsproto", "tqdm", "PIL", "ssl", "sqlite3", "zli
     "bleak",
     "bumble",
     "exifread",
+    "gpiod",
     "serial",
     "smbprotocol",
 }
