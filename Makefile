@@ -16,7 +16,7 @@ help:
 demo: $(VENV)/.demo ## run the main job: a virtual phone sends photos to a station
 	@$(BIN)/ferry demo
 
-test: lint ## lint, types and all rings of tests (as root, installs what they need and runs the lab)
+test: lint ## lint, types and all rings of tests but the lab (as root, installs what they need)
 	@tests/rings.sh
 
 check: lint ## the fast inner loop: lint, types and the unit ring
