@@ -34,15 +34,16 @@ _WORLD = "python3 -m tests.lab.inside.world"
 # Temporary folders go to the disk, which syncs as a board's does; memory does not.
 _PYTEST = "python3 -m pytest -q -p no:cacheprovider -p tests.lab.inside.patience --basetemp=/spool/pytest --timeout=300"
 # What each guest runs. Most of it waits for radios most of the time, so two cores serve three of them.
-_UNIT_AND_DRIVERS = (
-    "tests/unit",
+_UNIT = ("tests/unit",)
+_LINK = (
     "tests/lab/test_lab_ground.py",
     "tests/lab/test_lab_netlink.py",
     "tests/lab/test_lab_nl80211.py",
+    "tests/lab/test_lab_link.py",
+    "tests/lab/test_lab_bad_days.py",
 )
-_LINK = ("tests/lab/test_lab_link.py", "tests/lab/test_lab_bad_days.py")
 _OUTSIDE = "tests/lab/outside"
-_REST = ("tests/lab", *(f"--ignore={path}" for path in (*_UNIT_AND_DRIVERS, *_LINK, _OUTSIDE)))
+_REST = ("tests/lab", *(f"--ignore={path}" for path in (*_LINK, _OUTSIDE)))
 
 
 def build(_: argparse.Namespace) -> int:
@@ -90,7 +91,7 @@ def test(options: argparse.Namespace) -> int:
         options.command = [_PYTEST, shlex.join(options.argument)]
         return run(options)
     built_image()
-    status = _test_side_by_side((_UNIT_AND_DRIVERS, _LINK, _REST))
+    status = _test_side_by_side((_UNIT, _LINK, _REST))
     outside = subprocess.run([sys.executable, "-m", "pytest", "-q", _OUTSIDE], cwd=recipe.ROOT, check=False)
     return status or outside.returncode
 

@@ -78,9 +78,10 @@ def test_a_file_that_is_gone_is_dated_by_what_else_is_known(board: Board) -> Non
 
 def test_dates_are_kept_with_their_offset(board: Board) -> None:
     board.placing.place_new()
-    ((captured, source),) = sqlite3.connect(board.folder / ".ferry/journal.db").execute(
-        "SELECT captured, captured_from FROM entry WHERE name = 'scan.bin'"
-    )
+    with closing(sqlite3.connect(board.folder / ".ferry/journal.db")) as journal:
+        ((captured, source),) = journal.execute(
+            "SELECT captured, captured_from FROM entry WHERE name = 'scan.bin'"
+        ).fetchall()
     assert (captured, source) == ("2026-11-24T12:00:00+00:00", "arrival")
 
 
