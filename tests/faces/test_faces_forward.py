@@ -189,6 +189,7 @@ def test_one_forwarder_at_a_time_and_no_spool(spool: Path, nas: Path, tmp_path: 
     assert (status, "no spool" in complaints) == (1, True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: hooks of others are not run")
 def test_hooks_are_told(spool: Path, nas: Path, tmp_path: Path) -> None:
     hooks = tmp_path / "hooks.d"
     hooks.mkdir(mode=0o755)
@@ -196,8 +197,7 @@ def test_hooks_are_told(spool: Path, nas: Path, tmp_path: Path) -> None:
     (hooks / "note").chmod(0o755)
     status, _ = forward(spool, "--to", nas, "--hooks", hooks)
     assert status == 0
-    told = (tmp_path / "told").read_text() if os.getuid() == 0 else ""
-    assert len(told.splitlines()) == (len(PHOTOS) if os.getuid() == 0 else 0)  # root's hooks alone are run
+    assert len((tmp_path / "told").read_text().splitlines()) == len(PHOTOS)
 
 
 def test_killed_at_any_moment_everything_arrives_once(tmp_path: Path, nas: Path) -> None:
